@@ -1,0 +1,20 @@
+//! The nouns: what a payment, a subscription, a discrepancy, an operation and a run are.
+//!
+//! Pure data and pure rules: nothing here does I/O, reads a clock or draws a random number.
+
+pub mod discrepancy;
+pub mod money;
+pub mod operation;
+pub mod payment;
+pub mod run;
+pub mod stated;
+pub mod subscription;
+pub mod text;
+
+pub use discrepancy::{Discrepancy, Field, Kind, Reason};
+pub use money::Currency;
+pub use operation::{Action, Operation, Outcome, State, Subject};
+pub use payment::{PaymentState, StatementPayment};
+pub use run::{RunId, Status};
+pub use stated::Stated;
+pub use subscription::{StatementSubscription, SubscriptionState};

@@ -1,0 +1,123 @@
+//! A run: one execution of the job.
+
+use super::operation::named;
+use chrono::{DateTime, Utc};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use uuid::Uuid;
+
+/// A run's id: a UUIDv7, and the same 16 bytes are the id of its trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunId(pub Uuid);
+
+impl RunId {
+    /// The trace id: the same bytes as lowercase hexadecimal digits.
+    pub fn trace_id(self) -> String {
+        self.0.simple().to_string()
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for RunId {
+    type Err = uuid::Error;
+    /// Takes the hyphenated form and the trace id's.
+    fn from_str(text: &str) -> Result<Self, uuid::Error> {
+        text.parse().map(Self)
+    }
+}
+
+/// The span id of an operation, and of its result: the low 8 bytes of its id.
+pub fn span_id(operation: Uuid) -> u64 {
+    operation.as_u64_pair().1
+}
+
+/// How a run stands or ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Status {
+    Running,
+    Succeeded,
+    Failed,
+    Interrupted,
+    Held,
+    Skipped,
+}
+
+named!(Status {
+    Running => "running",
+    Succeeded => "succeeded",
+    Failed => "failed",
+    Interrupted => "interrupted",
+    Held => "held",
+    Skipped => "skipped",
+});
+
+impl Status {
+    /// Which status may follow: a run leaves `running` once, and nothing leaves an end.
+    /// The trigger `payment_monitor_jobs_guard` says the same.
+    pub fn may_become(self, next: Self) -> bool {
+        self == Self::Running && !matches!(next, Self::Running | Self::Skipped)
+    }
+}
+
+/// What a run did, as people and machines are told: the same from the process that ran it and
+/// from the database years later. Its JSON keys are a public interface (docs/json.md).
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Summary {
+    pub run_id: String,
+    pub trace_id: String,
+    /// The held run, or the one with withheld operations, that this run was approved from.
+    pub parent_id: Option<String>,
+    pub status: Status,
+    /// Why the run failed, was interrupted or held: one line.
+    pub error: Option<String>,
+    pub started_at: DateTime<Utc>,
+    /// Time spent running; none while it runs.
+    pub duration_ms: Option<u64>,
+    pub host: String,
+    pub version: String,
+    /// What was read and whether it is proven complete (`statement::Facts`).
+    pub statement: Option<serde_json::Value>,
+    /// Discrepancies found, by kind.
+    pub discrepancies: BTreeMap<String, u64>,
+    /// Discrepancies left as they are, by reason.
+    pub left: BTreeMap<String, u64>,
+    pub operations: Counts,
+    pub withheld_deletes: u64,
+    pub phases: Vec<Phase>,
+    /// Spans made, acknowledged by the collector and lost; none where no endpoint is configured
+    /// or where the summary is read back from the database.
+    pub telemetry: Option<SpanAccount>,
+}
+
+/// Operations of a run, by how they ended. planned = applied + failed + conflict + not_done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Counts {
+    pub planned: u64,
+    pub applied: u64,
+    pub failed: u64,
+    pub conflict: u64,
+    /// Planned, and without any effect: never attempted, or attempted and rolled back.
+    pub not_done: u64,
+}
+
+/// When a phase ran, measured by a monotonic clock from the run's start.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Phase {
+    pub name: String,
+    pub offset_us: u64,
+    pub duration_us: u64,
+}
+
+/// What became of the spans that a process made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct SpanAccount {
+    pub made: u64,
+    pub acknowledged: u64,
+    pub lost: u64,
+}

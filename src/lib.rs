@@ -1,0 +1,11 @@
+//! `payment-monitor`: brings a company's ledger in line with its payment provider's statement,
+//! one atomic, recorded, traced operation at a time.
+//!
+//! ```text
+//! main -> commands -> run, archive -> store, statement, reconcile, audit -> domain
+//!
+//! begin -> rescue -> fetch -> compare -> plan -> guard -> perform -> finish
+//! ```
+
+pub mod domain;
+pub mod statement;

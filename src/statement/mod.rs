@@ -1,0 +1,1 @@
+//! The provider's side: files in several formats, read into domain types.
