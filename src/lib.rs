@@ -8,4 +8,8 @@
 //! ```
 
 pub mod domain;
+pub mod reconcile;
+pub mod run;
 pub mod statement;
+pub mod store;
+pub mod telemetry;

@@ -121,3 +121,16 @@ pub struct SpanAccount {
     pub acknowledged: u64,
     pub lost: u64,
 }
+
+/// An operation as it was performed, for people who watch: which, how it ended, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PerformedOperation {
+    pub span_name: String,
+    pub description: String,
+    pub outcome: super::Outcome,
+    /// From the run's start.
+    pub offset: std::time::Duration,
+    pub duration: std::time::Duration,
+    /// Why the database refused it.
+    pub error: Option<String>,
+}
