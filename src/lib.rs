@@ -8,4 +8,5 @@
 //! ```
 
 pub mod domain;
+pub mod postgres;
 pub mod statement;
