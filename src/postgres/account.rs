@@ -63,7 +63,7 @@ impl Account {
     }
 
     /// Where to put the server's files: the temporary folder, unless it is root's own (as
-    /// pam_tmpdir makes it).
+    /// `pam_tmpdir` makes it).
     pub(super) fn temp_dir(&self) -> PathBuf {
         let usual = env::temp_dir();
         if self.check_reaches(&usual).is_ok() { usual } else { PathBuf::from("/tmp") }

@@ -61,7 +61,9 @@ pub enum PostgresError {
     Io { action: &'static str, path: PathBuf, source: io::Error },
 
     /// One of PostgreSQL's own programs failed.
-    #[error("`{tool}` failed for the private PostgreSQL server in {}: {output}", data_dir.display())]
+    #[error(
+        "`{tool}` failed for the private PostgreSQL server in {}: {output}", data_dir.display()
+    )]
     Tool { tool: &'static str, data_dir: PathBuf, output: String },
 }
 
