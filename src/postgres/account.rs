@@ -69,6 +69,7 @@ impl Account {
         if self.check_reaches(&usual).is_ok() { usual } else { PathBuf::from("/tmp") }
     }
 
+    #[cfg(feature = "download-postgresql")]
     pub(super) fn is_root(&self) -> bool {
         self.unprivileged.is_some()
     }

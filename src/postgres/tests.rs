@@ -110,6 +110,26 @@ async fn a_kept_server_outlives_its_owner_until_it_is_stopped() {
     assert!(!answers(port));
 }
 
+/// The process group, field 5 of `/proc/PID/stat`; the second, a name, may hold spaces.
+#[cfg(target_os = "linux")]
+fn process_group(process: &str) -> String {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).expect("a running process");
+    let (_, after_name) = stat.rsplit_once(") ").expect("a name in parentheses");
+    after_name.split(' ').nth(2).expect("a process group").to_owned()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn an_interrupt_from_the_terminal_reaches_neither_server_nor_watchdog() {
+    let server = start().await;
+    let pid_file = fs::read_to_string(server.data_dir().join("postmaster.pid")).unwrap();
+    let postmaster = pid_file.lines().next().unwrap();
+    let watchdog = server.watchdog.as_ref().unwrap().process().to_string();
+    // A terminal sends SIGINT to the process group in its foreground, which is ours.
+    assert_ne!(process_group(postmaster), process_group("self"));
+    assert_ne!(process_group(&watchdog), process_group("self"));
+}
+
 #[tokio::test]
 async fn a_folder_that_holds_something_is_never_used() {
     let folder = tempfile::tempdir().unwrap();

@@ -48,6 +48,11 @@ impl Watchdog {
         Ok(Self { shell })
     }
 
+    #[cfg(all(test, target_os = "linux"))]
+    pub(super) fn process(&self) -> u32 {
+        self.shell.id()
+    }
+
     /// Leaves the server alone from now on.
     pub(super) fn release(mut self) -> Result<(), PostgresError> {
         let released = match &mut self.shell.stdin {
