@@ -8,6 +8,7 @@
 //! ```
 
 pub mod domain;
+pub mod postgres;
 pub mod reconcile;
 pub mod run;
 pub mod statement;

@@ -171,7 +171,7 @@ impl Operation {
 }
 
 /// Times in recorded states: UTC with exactly six decimals, as PostgreSQL keeps them.
-pub mod micros {
+pub(crate) mod micros {
     use chrono::{DateTime, Utc};
     use serde::{Deserialize, Deserializer, Serializer};
 
@@ -188,10 +188,11 @@ pub mod micros {
 }
 
 /// The same, where there may be none.
-pub mod micros_option {
+pub(crate) mod micros_option {
     use chrono::{DateTime, Utc};
     use serde::{Deserialize, Deserializer, Serializer};
 
+    #[expect(clippy::ref_option, reason = "serde's signature")]
     pub fn serialize<S: Serializer>(
         time: &Option<DateTime<Utc>>,
         to: S,

@@ -95,7 +95,7 @@ pub struct Summary {
     pub telemetry: Option<SpanAccount>,
 }
 
-/// Operations of a run, by how they ended. planned = applied + failed + conflict + not_done.
+/// Operations of a run, by how they ended. `planned = applied + failed + conflict + not_done`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Counts {
     pub planned: u64,
