@@ -7,5 +7,7 @@
 //! begin -> rescue -> fetch -> compare -> plan -> guard -> perform -> finish
 //! ```
 
+pub mod commands;
+pub mod demo;
 pub mod domain;
 pub mod statement;
