@@ -46,7 +46,7 @@ pub(super) fn of(rng: &mut ChaCha20Rng, times: Times, people: &[Person]) -> Vec<
 /// How many purchases a day has: fewer at weekends, slowly more over the weeks.
 fn purchases(rng: &mut ChaCha20Rng, midnight: DateTime<Utc>, day: i64) -> i64 {
     let weekend = matches!(midnight.weekday(), Weekday::Sat | Weekday::Sun);
-    let usual = if weekend { 46 } else { 72 };
+    let usual = if weekend { 50 } else { 79 };
     usual * (90 + day / 3) / 100 + rng.random_range(-6..=6)
 }
 

@@ -1,7 +1,6 @@
 //! The statement's records as Stripe's API writes them: charge, subscription and customer.
 //!
-//! The decline code stands in `failure_code` as well as in `outcome.reason`, because that is
-//! what the ledger keeps; Stripe itself writes `card_declined` there for most of them.
+//! Only the fields that matter here, and a few that a reader has to pass over.
 
 use super::company::{PaymentRow, SubscriptionRow};
 use super::differences::Listed;
@@ -23,7 +22,7 @@ pub(super) fn charge(listed: &Listed<PaymentRow>) -> Value {
         "currency": row.currency.as_str().to_ascii_lowercase(),
         "customer": listed.customer,
         "disputed": row.disputed,
-        "failure_code": row.failure_code,
+        "failure_code": row.failure_code.as_deref().map(failure_code),
         "failure_message": row.failure_message,
         "livemode": true,
         "metadata": {},
@@ -37,6 +36,19 @@ pub(super) fn charge(listed: &Listed<PaymentRow>) -> Value {
         "refunded": row.amount_refunded_minor > 0 && row.amount_refunded_minor == row.amount_minor,
         "status": row.status,
     })
+}
+
+/// A few declines have a code of their own; for all others the code is `card_declined`, and the
+/// decline code stands in the outcome's reason. Source: Stripe's documentation, "Error codes".
+fn failure_code(decline_code: &str) -> &str {
+    match decline_code {
+        "authentication_required"
+        | "expired_card"
+        | "incorrect_cvc"
+        | "incorrect_number"
+        | "processing_error" => decline_code,
+        _ => "card_declined",
+    }
 }
 
 fn outcome(row: &PaymentRow) -> Value {

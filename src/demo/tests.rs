@@ -128,6 +128,14 @@ fn owner(users: &HashMap<String, i64>, customer: &Value) -> Value {
     }
 }
 
+/// Stripe says `card_declined` and gives the reason elsewhere.
+fn decline_code(charge: &Value) -> Value {
+    match charge["failure_code"].as_str() {
+        Some("card_declined") => charge["outcome"]["reason"].clone(),
+        _ => charge["failure_code"].clone(),
+    }
+}
+
 fn compare_payments(demo: &Demo) -> Compared {
     let users = users_by_customer(demo);
     let rows = &demo.company.payments;
@@ -156,7 +164,7 @@ fn compare_payments(demo: &Demo) -> Compared {
             ("amount_captured", c["amount_captured"].clone()),
             ("amount_refunded", c["amount_refunded"].clone()),
             ("disputed", c["disputed"].clone()),
-            ("failure_code", c["failure_code"].clone()),
+            ("failure_code", decline_code(&c)),
             ("fingerprint", c["payment_method_details"]["card"]["fingerprint"].clone()),
             ("message", c["failure_message"].clone()),
             ("created", c["created"].clone()),
