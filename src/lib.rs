@@ -7,6 +7,8 @@
 //! begin -> rescue -> fetch -> compare -> plan -> guard -> perform -> finish
 //! ```
 
+pub mod commands;
+pub mod demo;
 pub mod domain;
 pub mod postgres;
 pub mod reconcile;

@@ -1,0 +1,1 @@
+//! Plain values as text for a terminal.
