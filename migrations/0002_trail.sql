@@ -232,6 +232,11 @@ CREATE UNIQUE INDEX payment_monitor_discrepancies_open
 CREATE INDEX payment_monitor_discrepancies_last_seen_by
     ON payment_monitor_discrepancies (last_seen_by);
 
+-- What a person may approve: a refused operation too, once its cause is mended.
+CREATE FUNCTION payment_monitor_can_be_approved(reason text) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN reason IN ('max_deletes', 'needs_approval', 'failed');
+
 GRANT SELECT, INSERT, UPDATE ON payment_monitor_jobs, payment_monitor_discrepancies
     TO payment_monitor_writer;
 GRANT SELECT, INSERT ON payment_monitor_operations, payment_monitor_results,

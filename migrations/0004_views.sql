@@ -89,7 +89,7 @@ operation_id >= payment_monitor_id_at(...): only the months concerned are then r
 CREATE VIEW open_discrepancies AS
 SELECT id, kind, reason, subject, provider_id, target_id, user_id, action, description,
     first_seen_at, first_seen_by, last_seen_at, last_seen_by,
-    reason IN ('max_deletes', 'needs_approval') AS can_be_approved
+    payment_monitor_can_be_approved(reason) AS can_be_approved
 FROM payment_monitor_discrepancies
 WHERE resolved_at IS NULL;
 COMMENT ON VIEW open_discrepancies IS 'Discrepancies that need a person, once each.';

@@ -7,9 +7,12 @@
 //! begin -> rescue -> fetch -> compare -> plan -> guard -> perform -> finish
 //! ```
 
+pub mod cli;
 pub mod commands;
+pub mod config;
 pub mod demo;
 pub mod domain;
+pub mod exit;
 pub mod postgres;
 pub mod reconcile;
 pub mod run;

@@ -1,10 +1,11 @@
 //! A discrepancy becomes an operation, or a reason why it is left.
 
 use crate::domain::discrepancy::{Discrepancy, Kind, Reason};
-use crate::domain::operation::{Proposal, State, Subject};
+use crate::domain::operation::{Fingerprint, Proposal, State, Subject};
 use crate::domain::record::{RowState, StatusChange};
 use crate::domain::{PaymentState, SubscriptionState};
 use chrono::{DateTime, Utc};
+use std::collections::HashSet;
 
 /// What a run may do.
 #[derive(Debug, Clone)]
@@ -15,6 +16,9 @@ pub struct Policy {
     pub subscriptions_proven: bool,
     /// How many deletes may be planned; none is no limit.
     pub max_deletes: Option<u64>,
+    /// What the database has refused before. It is not tried again while neither side has
+    /// changed: each try would add a row to the trail, and say nothing new.
+    pub refused: HashSet<Fingerprint>,
 }
 
 /// What is done about a discrepancy.
@@ -57,13 +61,21 @@ impl Planner {
             return Some(Reason::NewerInLedger);
         }
         if discrepancy.kind == Kind::OnlyInLedger {
-            return self.reason_to_keep(discrepancy.proposal.subject);
+            return self
+                .reason_to_keep(discrepancy.proposal.subject)
+                .or_else(|| self.reason_not_to_repeat(&discrepancy.proposal));
         }
         match status_change(&discrepancy.proposal) {
-            StatusChange::Applied => None,
+            StatusChange::Applied => self.reason_not_to_repeat(&discrepancy.proposal),
             StatusChange::NeedsApproval => Some(Reason::NeedsApproval),
             StatusChange::Never => Some(Reason::NeverMade),
         }
+    }
+
+    fn reason_not_to_repeat(&self, proposal: &Proposal) -> Option<Reason> {
+        let is_known = !self.policy.refused.is_empty()
+            && self.policy.refused.contains(&proposal.fingerprint());
+        is_known.then_some(Reason::Failed)
     }
 
     fn reason_to_keep(&mut self, subject: Subject) -> Option<Reason> {

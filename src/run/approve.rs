@@ -95,7 +95,7 @@ async fn require_approvable(
     id: RunId,
 ) -> Result<Parent, RunError> {
     let doing = || RunError::query("reading the run that is to be decided upon");
-    let refused = |why: String| Err(RunError::Approval(why));
+    let refused = |why: String| Err(RunError::Refused(why));
     let Some(parent) = jobs::parent(connection, id).await.map_err(doing())? else {
         return refused(format!("there is no run {id}: `payment-monitor runs` lists them"));
     };
@@ -136,7 +136,7 @@ async fn adopt(run: &Run, approval: &Approval, parent: &Parent) -> Result<Plan, 
     let operations = writer.operations;
     let (digest, mut connection) = writer.finish().await?;
     if parent.is_held && parent.digest.as_ref() != Some(&digest) {
-        return Err(RunError::Approval(format!(
+        return Err(RunError::Refused(format!(
             "the stored plan of run {} is not the one that was held: its digest differs",
             approval.run
         )));
@@ -205,7 +205,7 @@ async fn decide(
     done.map_err(|error| {
         let is_second = error.as_database_error().is_some_and(|e| e.is_unique_violation());
         if is_second {
-            RunError::Approval(format!("run {} was decided upon a moment ago", decision.run))
+            RunError::Refused(format!("run {} was decided upon a moment ago", decision.run))
         } else {
             RunError::query("recording the decision")(error)
         }

@@ -31,12 +31,23 @@ pub enum RunError {
     #[error("another run is going on")]
     Busy,
     #[error("{0}")]
-    Approval(String),
+    Refused(String),
     #[error("a task of the run broke off: {0}")]
     Task(#[from] tokio::task::JoinError),
 }
 
+/// An error with its causes, in one line.
+pub fn told(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |told, cause| format!("{told}: {cause}"))
+}
+
 impl RunError {
+    /// This error with its causes, in one line.
+    pub fn told(&self) -> String {
+        told(self)
+    }
+
     /// A query failed while something was being done.
     pub fn query(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
         move |error| Self::Database(DatabaseError::query(doing)(error))

@@ -32,8 +32,9 @@ pub(super) async fn finish(
             summary.status = Status::Failed;
             let first = summary.error.take().map(|error| error + "; ").unwrap_or_default();
             summary.error = Some(format!(
-                "{first}the run's end could not be recorded ({error}): the record says running \
-                 until the next run or `payment-monitor rescue` ends it"
+                "{first}the run's end could not be recorded ({}): the record says running \
+                 until the next run or `payment-monitor rescue` ends it",
+                error.told()
             ));
         }
     }
@@ -52,10 +53,10 @@ fn ending(run: &Run, conclusion: &Conclusion, ended: &Result<(), RunError>) -> E
         (Ok(()), None) => (Status::Succeeded, None),
         (Ok(()), Some(why)) => (Status::Held, Some(why.clone())),
         (Err(error @ (RunError::Stopped(_) | RunError::LockLost(_))), _) => {
-            (Status::Interrupted, Some(error.to_string()))
+            (Status::Interrupted, Some(error.told()))
         }
         (Err(RunError::FencedOff), _) => (Status::Interrupted, None),
-        (Err(error), _) => (Status::Failed, Some(error.to_string())),
+        (Err(error), _) => (Status::Failed, Some(error.told())),
     };
     let phases = run.phases.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
     let plan = &conclusion.plan;

@@ -60,7 +60,7 @@ impl RunLock {
     pub async fn is_held(&self) -> bool {
         let mut state = self.state.clone();
         let settled = state.wait_for(|state| *state != State::Lost).await.map(|state| *state);
-        settled == Ok(State::Held)
+        matches!(settled, Ok(State::Held))
     }
 
     /// Releases the lock.

@@ -23,9 +23,9 @@ pub mod stop;
 pub use approve::{Approval, approve, reject};
 pub use begin::{Environment, Progress};
 pub use clock::Clock;
-pub use error::RunError;
+pub use error::{RunError, told};
 pub use preview::{Preview, preview};
-pub use report::Report;
+pub use report::{Report, counts};
 pub use rescue::rescue_only;
 pub use stop::{Signal, Stop};
 

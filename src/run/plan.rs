@@ -6,11 +6,12 @@ use super::compare::compare;
 use super::error::RunError;
 use super::fetch::Staged;
 use crate::domain::discrepancy::{Discrepancy, Reason};
-use crate::domain::operation::{Action, Operation};
+use crate::domain::operation::{Action, Operation, canonical};
 use crate::reconcile::{Decision, Planner, Policy};
 use crate::store::copy::Rows;
 use crate::store::{discrepancies, jobs, operations};
 use crate::telemetry::names;
+use futures_util::TryStreamExt as _;
 use sha2::{Digest as _, Sha256};
 use sqlx::{Connection as _, PgConnection};
 use std::collections::BTreeMap;
@@ -44,14 +45,24 @@ impl Plan {
     }
 }
 
-/// A planner for what is known of a statement.
-pub(super) fn planner(staged: &Staged, request: &Request) -> Planner {
-    Planner::new(Policy {
+/// A planner for what is known of a statement, and of what was refused before.
+pub(super) async fn planner(
+    run: &Run,
+    staged: &Staged,
+    request: &Request,
+) -> Result<Planner, RunError> {
+    let mut connection = run.database.connect().await?;
+    let refused = discrepancies::refused(&mut connection)
+        .try_collect()
+        .await
+        .map_err(RunError::query("reading what was refused before"))?;
+    Ok(Planner::new(Policy {
         known_until: staged.known_until,
         payments_proven: staged.facts.payments_listing.is_proven(),
         subscriptions_proven: staged.facts.subscriptions_listing.is_proven(),
         max_deletes: request.max_deletes,
-    })
+        refused,
+    }))
 }
 
 /// Compares and plans, at the same time: what one finds the other stores.
@@ -64,7 +75,7 @@ pub async fn from_statement(
     request: &Request,
 ) -> Result<Plan, RunError> {
     let (found, discrepancies) = mpsc::channel(DISCREPANCIES_MAX);
-    let planner = planner(staged, request);
+    let planner = planner(run, staged, request).await?;
     let comparing = run.phase(names::COMPARE, compare(run, staged, found));
     let planning = run.phase(names::PLAN, store(run, planner, discrepancies));
     let (compared, planned) = tokio::join!(comparing, planning);
@@ -131,10 +142,6 @@ impl PlanWriter {
         Ok(Self { connection, rows: Rows::new(), digest: Sha256::new(), operations: 0 })
     }
 
-    pub fn connection(&mut self) -> &mut PgConnection {
-        &mut self.connection
-    }
-
     pub async fn push(&mut self, run: &Run, operation: &Operation) -> Result<(), RunError> {
         self.digest.update(digest_line(operation));
         self.operations += 1;
@@ -174,13 +181,6 @@ fn digest_line(operation: &Operation) -> Vec<u8> {
         &operation.description,
     ];
     fields.iter().flat_map(|f| format!("{}:{f},", f.len()).into_bytes()).collect()
-}
-
-/// A state with its keys in order: jsonb gives them back in an order of its own.
-fn canonical(state: Option<&str>) -> String {
-    let Some(state) = state else { return String::new() };
-    let keys: Result<BTreeMap<String, serde_json::Value>, _> = serde_json::from_str(state);
-    keys.and_then(|keys| serde_json::to_string(&keys)).unwrap_or_else(|_| state.to_owned())
 }
 
 struct LeftWriter {

@@ -60,7 +60,7 @@ async fn steps(
     request.pin.or(&pinned.unwrap_or_default()).admits(&staged.pin())?;
     let (found, mut discrepancies) = mpsc::channel(DISCREPANCIES_MAX);
     let comparing = run.phase(names::COMPARE, compare(run, &staged, found));
-    let mut planner = planner(&staged, request);
+    let mut planner = planner(run, &staged, request).await?;
     let planning = run.phase(names::PLAN, async {
         let mut plan = Plan::default();
         while let Some(discrepancy) = discrepancies.recv().await {

@@ -7,6 +7,7 @@ use super::fetch::Staged;
 use super::plan::Plan;
 use super::stop::Signal;
 use crate::domain::run::{Counts, PerformedOperation, Phase, RunId, Status, Summary};
+use crate::exit;
 use crate::reconcile::Scope;
 use crate::store::jobs::Totals;
 use chrono::{DateTime, Utc};
@@ -52,11 +53,11 @@ impl Report {
         let operations = self.summary.operations;
         match (self.stopped_by, self.summary.status) {
             (Some(signal), Status::Interrupted) => signal.exit_code(),
-            (_, Status::Succeeded) if operations.failed + operations.conflict > 0 => 1,
-            (_, Status::Succeeded) => 0,
-            (_, Status::Held) => 4,
-            (_, Status::Skipped) => 5,
-            (_, Status::Failed | Status::Interrupted | Status::Running) => 3,
+            (_, Status::Succeeded) if operations.failed + operations.conflict > 0 => exit::PARTLY,
+            (_, Status::Succeeded) => exit::DONE,
+            (_, Status::Held) => exit::HELD,
+            (_, Status::Skipped) => exit::SKIPPED,
+            (_, Status::Failed | Status::Interrupted | Status::Running) => exit::FAILED,
         }
     }
 
@@ -102,7 +103,7 @@ pub(super) fn blank(
 }
 
 /// How many operations ended how.
-pub(super) fn counts(totals: &Totals) -> Counts {
+pub fn counts(totals: &Totals) -> Counts {
     let count = |n: i64| u64::try_from(n).unwrap_or(0);
     Counts {
         planned: count(totals.planned),

@@ -150,7 +150,7 @@ pub fn payments<'c>(
         WHERE CASE
             WHEN s.provider_payment_id IS NULL THEN
                 l.removed_at IS NULL AND l.created_at >= $4 AND l.created_at < $5
-            ELSE s.created_at >= coalesce($2, '-infinity') AND s.created_at < $3 AND (
+            ELSE s.created_at >= coalesce($2::timestamptz, '-infinity') AND s.created_at < $3 AND (
                 l.id IS NULL OR s.copies > 1 OR l.removed_at IS NOT NULL
                 OR s.status <> l.status OR s.amount_minor <> l.amount_minor
                 OR s.currency <> l.currency
@@ -246,7 +246,7 @@ pub fn subscriptions<'c>(
                 WHEN s.provider_subscription_id IS NULL THEN l.removed_at IS NULL
                     AND l.status NOT IN ('canceled', 'incomplete_expired')
                     AND l.created_at >= $4 AND l.created_at < $5
-                ELSE s.created_at >= coalesce($2, '-infinity') AND s.created_at < $3 AND (
+                ELSE s.created_at >= coalesce($2::timestamptz, '-infinity') AND s.created_at < $3 AND (
                     l.id IS NULL OR s.copies > 1 OR l.removed_at IS NOT NULL
                     OR s.plan <> l.plan OR s.status <> l.status
                     OR s.current_period_end IS DISTINCT FROM l.current_period_end

@@ -2,7 +2,7 @@
 
 use super::copy::Rows;
 use crate::domain::discrepancy::{Kind, Reason};
-use crate::domain::operation::{Action, Operation, Proposal, State};
+use crate::domain::operation::{Action, Fingerprint, Operation, Proposal, State};
 use crate::domain::run::RunId;
 use crate::reconcile::Scope;
 use chrono::{DateTime, Utc};
@@ -49,7 +49,7 @@ pub async fn note_seen(
             target_id, user_id, action, previous_state, new_state, description,
             first_seen_at, first_seen_by, last_seen_at, last_seen_by)
         SELECT id, kind, reason, subject, provider_id, target_id, user_id, action,
-            previous_state, new_state, description, $2, $1, $2, $1
+            previous_state, new_state, description, $2::timestamptz, $1::uuid, $2::timestamptz, $1::uuid
         FROM payment_monitor_staged_discrepancies WHERE job_id = $1
         UNION ALL
         SELECT o.id, o.kind, r.outcome, o.subject, o.provider_id, o.target_id, o.user_id,
@@ -85,18 +85,18 @@ pub async fn resolve_unseen(
     sqlx::query!(
         "UPDATE payment_monitor_discrepancies d SET resolved_at = $2, resolved_by = $1
         WHERE d.resolved_at IS NULL AND d.last_seen_by <> $1 AND (
-            EXISTS (SELECT FROM payment_monitor_results r WHERE r.job_id = $1
-                AND r.outcome = 'applied' AND d.target_id IS NOT NULL
-                AND (CASE d.subject WHEN 'payment' THEN r.payment_id
-                    ELSE r.subscription_id END) = d.target_id)
+            EXISTS (SELECT FROM payment_monitor_results r
+                JOIN payment_monitor_operations o ON o.id = r.id
+                WHERE r.job_id = $1 AND r.outcome = 'applied'
+                    AND o.subject = d.subject AND o.provider_id = d.provider_id)
             OR (d.subject = 'payment' AND EXISTS (
                 SELECT FROM payment_monitor_staged_payments s
                 WHERE s.job_id = $1 AND s.provider_payment_id = d.provider_id
-                    AND s.created_at >= coalesce($3, '-infinity') AND s.created_at < $4))
+                    AND s.created_at >= coalesce($3::timestamptz, '-infinity') AND s.created_at < $4))
             OR (d.subject = 'subscription' AND EXISTS (
                 SELECT FROM payment_monitor_staged_subscriptions s
                 WHERE s.job_id = $1 AND s.provider_subscription_id = d.provider_id
-                    AND s.created_at >= coalesce($5, '-infinity') AND s.created_at < $6))
+                    AND s.created_at >= coalesce($5::timestamptz, '-infinity') AND s.created_at < $6))
             OR (d.action <> 'new' AND d.subject = 'payment' AND NOT EXISTS (
                 SELECT FROM ledger_payments l WHERE l.id = d.target_id AND l.removed_at IS NULL
                     AND l.provider_payment_id = d.provider_id))
@@ -139,7 +139,7 @@ pub fn approvable(
             previous_state::text AS previous_state, new_state::text AS new_state, description
         FROM payment_monitor_discrepancies
         WHERE last_seen_by = $1 AND resolved_at IS NULL
-            AND reason IN ('max_deletes', 'needs_approval')
+            AND payment_monitor_can_be_approved(reason)
         ORDER BY id"#,
         run.0
     )
@@ -158,12 +158,28 @@ pub fn approvable(
     })
 }
 
+/// The operations that the database refused and that nobody has resolved since.
+pub fn refused(
+    connection: &mut PgConnection,
+) -> impl Stream<Item = sqlx::Result<Fingerprint>> + '_ {
+    sqlx::query!(
+        "SELECT subject, provider_id, previous_state::text AS previous_state,
+            new_state::text AS new_state
+        FROM payment_monitor_discrepancies WHERE resolved_at IS NULL AND reason = 'failed'"
+    )
+    .fetch(connection)
+    .map_ok(|row| {
+        let (previous, new) = (row.previous_state.as_deref(), row.new_state.as_deref());
+        Fingerprint::of(&row.subject, &row.provider_id, previous, new)
+    })
+}
+
 /// How many discrepancies that a run left may be approved.
 pub async fn count_approvable(connection: &mut PgConnection, run: RunId) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"SELECT count(*) AS "count!" FROM payment_monitor_discrepancies
         WHERE last_seen_by = $1 AND resolved_at IS NULL
-            AND reason IN ('max_deletes', 'needs_approval')"#,
+            AND payment_monitor_can_be_approved(reason)"#,
         run.0
     )
     .fetch_one(connection)

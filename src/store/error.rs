@@ -115,15 +115,20 @@ pub enum DatabaseError {
              nothing was left half-done")]
     DiskFull,
     #[error("{doing}: {why}")]
-    Query { doing: &'static str, why: String, #[source] source: sqlx::Error },
+    Query {
+        doing: &'static str,
+        why: String,
+        // Not its source: `why` says the same in better words.
+        cause: sqlx::Error,
+    },
 }
 
 impl DatabaseError {
     /// Names what was being done when a query failed.
     pub fn query(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
-        move |source| match source.as_database_error().and_then(|e| e.code()).as_deref() {
+        move |cause| match cause.as_database_error().and_then(|e| e.code()).as_deref() {
             Some("53100") => Self::DiskFull,
-            _ => Self::Query { doing, why: brief(&source), source },
+            _ => Self::Query { doing, why: brief(&cause), cause },
         }
     }
 
@@ -131,7 +136,7 @@ impl DatabaseError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::TooManyConnections { .. } => true,
-            Self::Query { source, .. } => fault(source) == Fault::Transient,
+            Self::Query { cause, .. } => fault(cause) == Fault::Transient,
             _ => false,
         }
     }

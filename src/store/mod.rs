@@ -15,6 +15,7 @@ pub mod operations;
 pub mod results;
 pub mod runs;
 pub mod schema;
+pub mod seed;
 pub mod staging;
 
 pub use connection::Database;

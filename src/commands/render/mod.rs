@@ -1,1 +1,0 @@
-//! Plain values as text for a terminal.
