@@ -8,6 +8,7 @@
 //! ```
 
 pub mod commands;
+pub mod commands;
 pub mod demo;
 pub mod domain;
 pub mod statement;

@@ -121,3 +121,17 @@ pub struct SpanAccount {
     pub acknowledged: u64,
     pub lost: u64,
 }
+
+/// An operation as it was performed, for people: the trace's leaf.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PerformedOperation {
+    /// `UPDATE payments`.
+    pub span_name: String,
+    pub description: String,
+    pub outcome: super::Outcome,
+    /// When it began, measured from the run's start.
+    pub offset: std::time::Duration,
+    pub duration: std::time::Duration,
+    /// Why it failed or conflicted: the database's SQLSTATE and constraint, or what changed.
+    pub error: Option<String>,
+}
