@@ -108,8 +108,11 @@ impl Settings {
         if file.is_some() && !path.is_file() {
             return Err(ConfigError::NoFile(path.to_owned()));
         }
-        // `file_exact`: a file of that name further up is somebody else's.
-        let mut figment = Figment::new().merge(Toml::file_exact(path));
+        let mut figment = Figment::new();
+        if path.is_file() {
+            // `file_exact`: a file of that name further up is somebody else's.
+            figment = figment.merge(Toml::file_exact(path));
+        }
         figment = figment.merge(Serialized::defaults(connection));
         for flags in flags {
             figment = flags.lay_over(figment);

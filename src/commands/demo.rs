@@ -139,9 +139,10 @@ async fn again(second: &Report, connection: &mut PgConnection) -> anyhow::Result
     let open = discrepancies::count_open(connection).await.map_err(counting)?;
     let operations = second.summary.operations;
     Ok(format!(
-        "{} operations planned, {} applied. What the database refused is tried again and refused\n\
-         again; {open} discrepancies stay open until a person decides.",
-        operations.planned, operations.applied
+        "{} operations planned, {} results written. {open} discrepancies stay open until a person\n\
+         decides; what the database refused is among them and not tried again by itself.",
+        operations.planned,
+        operations.applied + operations.failed + operations.conflict
     ))
 }
 

@@ -11,19 +11,19 @@ pub const CHUNK_BYTES: usize = 1 << 20;
 #[derive(Debug, Default)]
 pub struct Rows {
     text: String,
-    line_is_empty: bool,
+    row_has_fields: bool,
 }
 
 impl Rows {
     pub fn new() -> Self {
-        Self { text: String::with_capacity(CHUNK_BYTES + 4096), line_is_empty: true }
+        Self { text: String::with_capacity(CHUNK_BYTES + 4096), row_has_fields: false }
     }
 
     fn separate(&mut self) {
-        if !self.line_is_empty {
+        if self.row_has_fields {
             self.text.push('\t');
         }
-        self.line_is_empty = false;
+        self.row_has_fields = true;
     }
 
     pub fn text(&mut self, value: &str) -> &mut Self {
@@ -95,7 +95,7 @@ impl Rows {
     /// Ends the row.
     pub fn end(&mut self) {
         self.text.push('\n');
-        self.line_is_empty = true;
+        self.row_has_fields = false;
     }
 
     /// Whether a full chunk has gathered.
