@@ -25,7 +25,12 @@ pub fn dispatch(cli: Cli) -> u8 {
     let printer = Printer::new(cli.output);
     match cli.command {
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "payment-monitor", &mut printer.out());
+            clap_complete::generate(
+                shell,
+                &mut Cli::command(),
+                "payment-monitor",
+                &mut printer.out(),
+            );
             exit::DONE
         }
         Command::Man => match clap_mangen::Man::new(Cli::command()).render(&mut printer.out()) {

@@ -102,7 +102,8 @@ fn flags(cli: &Cli) -> Vec<&dyn ErasedFlags> {
 /// Each layer has a filter of its own: `RUST_LOG=warn` must not delete the trace.
 fn subscribe(telemetry: &Telemetry) {
     let console = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    let console = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(console);
+    let console =
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(console);
     let spans = telemetry.tracer().map(|tracer| {
         tracing_opentelemetry::layer()
             .with_location(false)
@@ -142,7 +143,8 @@ pub async fn with_progress<T>(
 ) -> T {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
     let spinner = ProgressStyle::with_template("{spinner} {msg:<8} {human_pos}");
-    let counted = ProgressStyle::with_template("{spinner} {msg:<8} [{bar:40}] {human_pos}/{human_len}");
+    let counted =
+        ProgressStyle::with_template("{spinner} {msg:<8} [{bar:40}] {human_pos}/{human_len}");
     let (Ok(spinner), Ok(counted)) = (spinner, counted) else { return work.await };
     bar.enable_steady_tick(Duration::from_millis(100));
     let showing = async {

@@ -90,10 +90,7 @@ async fn approvable(environment: &Environment, approval: &Approval) -> Result<Pa
     require_approvable(&mut connection, approval.run).await
 }
 
-async fn require_approvable(
-    connection: &mut PgConnection,
-    id: RunId,
-) -> Result<Parent, RunError> {
+async fn require_approvable(connection: &mut PgConnection, id: RunId) -> Result<Parent, RunError> {
     let doing = || RunError::query("reading the run that is to be decided upon");
     let refused = |why: String| Err(RunError::Refused(why));
     let Some(parent) = jobs::parent(connection, id).await.map_err(doing())? else {

@@ -141,9 +141,14 @@ fn staged(facts: Facts, proofs: [Proof; 3], request: &Request) -> Staged {
         clock_skew: request.clock_skew,
     };
     Staged {
-        payments: asked.scope(facts.earliest_payment, facts.payments_listing != statement::Listing::NotCovered),
-        subscriptions: asked
-            .scope(facts.earliest_subscription, facts.subscriptions_listing != statement::Listing::NotCovered),
+        payments: asked.scope(
+            facts.earliest_payment,
+            facts.payments_listing != statement::Listing::NotCovered,
+        ),
+        subscriptions: asked.scope(
+            facts.earliest_subscription,
+            facts.subscriptions_listing != statement::Listing::NotCovered,
+        ),
         known_until: asked.known_until(),
         facts,
         proofs,

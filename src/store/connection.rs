@@ -104,12 +104,8 @@ impl Database {
         let place = self.place();
         let code = error.as_database_error().and_then(|e| e.code()).map(|c| c.into_owned());
         match code.as_deref() {
-            Some("28P01" | "28000") => {
-                DatabaseError::Login { place, user: self.user().to_owned() }
-            }
-            Some("3D000") => {
-                DatabaseError::NoDatabase { place, name: self.database().to_owned() }
-            }
+            Some("28P01" | "28000") => DatabaseError::Login { place, user: self.user().to_owned() },
+            Some("3D000") => DatabaseError::NoDatabase { place, name: self.database().to_owned() },
             Some("53300") => DatabaseError::TooManyConnections { place },
             Some("42501") => {
                 let what = error.as_database_error().map_or("", |e| e.message()).to_owned();
@@ -124,7 +120,6 @@ impl Database {
     fn unreachable(&self, why: String) -> DatabaseError {
         DatabaseError::Unreachable { place: self.place(), why }
     }
-
 }
 
 /// The driver's words about a bad URL, with the URL itself taken out should it be quoted.

@@ -17,11 +17,10 @@ pub fn version_needed() -> i64 {
 
 /// The schema version of the database; 0 where it was never migrated.
 pub async fn version(connection: &mut PgConnection) -> sqlx::Result<i64> {
-    let known = sqlx::query_scalar!(
-        r#"SELECT to_regclass('_sqlx_migrations') IS NOT NULL AS "known!""#
-    )
-    .fetch_one(&mut *connection)
-    .await?;
+    let known =
+        sqlx::query_scalar!(r#"SELECT to_regclass('_sqlx_migrations') IS NOT NULL AS "known!""#)
+            .fetch_one(&mut *connection)
+            .await?;
     if !known {
         return Ok(0);
     }
