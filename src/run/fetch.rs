@@ -65,7 +65,7 @@ pub async fn fetch(run: &Run, request: &Request) -> Result<Staged, RunError> {
     }
     let (facts, proofs) = reading.await??;
     transaction.commit().await.map_err(RunError::query("staging the statement"))?;
-    Ok(staged(facts, proofs, request))
+    Ok(scoped(facts, proofs, request))
 }
 
 async fn open(options: statement::Options) -> Result<Statement, RunError> {
@@ -99,7 +99,7 @@ fn read(
         }
     };
     let facts = statement.read(&mut |record| {
-        let table = stage(run, &mut stages, &record);
+        let table = put(run, &mut stages, &record);
         if stages[table].rows.is_full() {
             return send(&mut stages, table);
         }
@@ -113,7 +113,7 @@ fn read(
     Ok((facts, stages.map(|stage| stage.proof)))
 }
 
-fn stage(run: RunId, [payments, subscriptions, customers]: &mut [Stage; 3], r: &Record) -> usize {
+fn put(run: RunId, [payments, subscriptions, customers]: &mut [Stage; 3], r: &Record) -> usize {
     match r {
         Record::Payment(payment) => {
             payments.payment(run, payment);
@@ -130,7 +130,7 @@ fn stage(run: RunId, [payments, subscriptions, customers]: &mut [Stage; 3], r: &
     }
 }
 
-fn staged(facts: Facts, proofs: [Proof; 3], request: &Request) -> Staged {
+fn scoped(facts: Facts, proofs: [Proof; 3], request: &Request) -> Staged {
     let asked = Asked {
         since: request.since,
         until: request.until,
