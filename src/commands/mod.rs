@@ -42,7 +42,7 @@ pub fn dispatch(cli: Cli) -> u8 {
 }
 
 fn with_session(cli: Cli, printer: Printer) -> u8 {
-    let session = match Session::start(&cli, printer) {
+    let session = match Session::start(&cli) {
         Ok(session) => session,
         Err(error) => return printer::fail(&error),
     };

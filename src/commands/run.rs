@@ -85,12 +85,11 @@ fn document(preview: &Preview) -> serde_json::Value {
 fn verdict(preview: &Preview) -> String {
     let plan = &preview.plan;
     let left: u64 = plan.left.values().sum();
-    let mut text = format!(
-        "Dry run: {} operations planned, {left} discrepancies would be left; nothing was changed.",
-        plan.operations
-    );
-    if let Some(why) = &preview.held {
-        text += &format!("\nThe run would be held: {why}.");
-    }
-    text
+    let held = preview.held.as_ref().map(|why| format!("\nThe run would be held: {why}."));
+    format!(
+        "Dry run: {} operations planned, {left} discrepancies would be left; nothing was \
+         changed.{}",
+        plan.operations,
+        held.unwrap_or_default()
+    )
 }

@@ -85,11 +85,11 @@ fn read(
     chunks: &mpsc::Sender<Chunk>,
 ) -> Result<(Facts, [Proof; 3]), RunError> {
     let mut stages = [Stage::default(), Stage::default(), Stage::default()];
-    let mut sent = [0_i64; 3];
+    let mut handed_on = [0_i64; 3];
     let mut send = |stages: &mut [Stage; 3], table: usize| {
         let stage = &mut stages[table];
-        let records = u64::try_from(stage.proof.rows - sent[table]).unwrap_or(0);
-        sent[table] = stage.proof.rows;
+        let records = u64::try_from(stage.proof.rows - handed_on[table]).unwrap_or(0);
+        handed_on[table] = stage.proof.rows;
         let chunk = Chunk { table, rows: stage.rows.take(), records };
         // Nobody receives any more when the run has stopped.
         if chunks.blocking_send(chunk).is_ok() {
@@ -124,7 +124,7 @@ fn put(run: RunId, [payments, subscriptions, customers]: &mut [Stage; 3], r: &Re
             1
         }
         Record::Customer(customer) => {
-            customers.customer(run, customer);
+            customers.customer(run, &customer.provider_customer_id, customer.user_id);
             2
         }
     }

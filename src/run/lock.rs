@@ -118,12 +118,12 @@ impl Keeper {
             self.tell.send_replace(State::Lost);
             tokio::select! {
                 _ = &mut released => return,
-                retaken = self.retake() => match retaken {
-                    Some(retaken) => connection = retaken,
-                    None => {
+                retaken = self.retake() => {
+                    let Some(retaken) = retaken else {
                         self.tell.send_replace(State::Gone);
                         return;
-                    }
+                    };
+                    connection = retaken;
                 }
             }
             self.tell.send_replace(State::Held);
