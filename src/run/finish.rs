@@ -75,8 +75,8 @@ fn ending(run: &Run, conclusion: &Conclusion, ended: &Result<(), RunError>) -> E
 }
 
 async fn record(run: &Run, conclusion: &Conclusion, ending: &Ending) -> Result<Totals, RunError> {
-    let totals = retry::while_transient(run, "recording the run's end", async || {
-        record_once(run, conclusion, ending).await
+    let totals = retry::while_transient(run, "recording the run's end", || {
+        record_once(run, conclusion, ending)
     })
     .await?;
     totals.ok_or(RunError::FencedOff)
