@@ -8,7 +8,6 @@
 //! ```
 
 pub mod commands;
-pub mod commands;
 pub mod demo;
 pub mod domain;
 pub mod statement;
