@@ -95,7 +95,7 @@ pub struct Summary {
     pub telemetry: Option<SpanAccount>,
 }
 
-/// Operations of a run, by how they ended. planned = applied + failed + conflict + not_done.
+/// Operations of a run, by how they ended. `planned = applied + failed + conflict + not_done`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Counts {
     pub planned: u64,
@@ -122,16 +122,15 @@ pub struct SpanAccount {
     pub lost: u64,
 }
 
-/// An operation as it was performed, for people: the trace's leaf.
+/// An operation as it was performed, for people who watch: which, how it ended, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PerformedOperation {
-    /// `UPDATE payments`.
     pub span_name: String,
     pub description: String,
     pub outcome: super::Outcome,
-    /// When it began, measured from the run's start.
+    /// From the run's start.
     pub offset: std::time::Duration,
     pub duration: std::time::Duration,
-    /// Why it failed or conflicted: the database's SQLSTATE and constraint, or what changed.
+    /// Why the database refused it.
     pub error: Option<String>,
 }
