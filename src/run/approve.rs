@@ -36,12 +36,12 @@ pub struct Approval {
 pub async fn approve(environment: &Environment, approval: Approval) -> Result<Report, RunError> {
     let parent = approvable(environment, &approval).await?;
     let run = match begin::begin(environment, Some(approval.run)).await? {
-        Begun::Started(run) => Arc::new(run),
+        Begun::Started(run) => Arc::new(*run),
         Begun::Skipped(report) => return Ok(*report),
     };
     let mut conclusion = Conclusion::default();
-    let ended = steps(&run, &approval, &parent, &mut conclusion).await;
-    Ok(finish::finish(run, conclusion, ended).await)
+    let ended = Box::pin(steps(&run, &approval, &parent, &mut conclusion)).await;
+    Ok(Box::pin(finish::finish(run, conclusion, ended)).await)
 }
 
 async fn steps(

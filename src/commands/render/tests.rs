@@ -204,6 +204,14 @@ fn colour_adds_escapes_and_changes_no_character() {
 }
 
 #[test]
+fn a_records_text_can_not_move_the_cursor() {
+    let mut operations = operations();
+    operations[0].description = "payment \u{1b}[2J ch_1".to_owned();
+    operations.truncate(1);
+    assert!(!tree(&run(), &operations, WIDTH, Palette::plain()).contains('\u{1b}'));
+}
+
+#[test]
 fn durations_are_told_in_the_unit_that_suits() {
     let told = |us| figures::duration(Duration::from_micros(us));
     assert_eq!(told(87), "87 µs");
