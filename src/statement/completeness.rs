@@ -117,13 +117,12 @@ fn numbered_without_gap(names: &[&str]) -> Result<(), String> {
     let places: Vec<usize> =
         if is_alike { (0..all[0].len()).filter(varying).collect() } else { Vec::new() };
     let [place] = places[..] else {
-        return Err(format!(
-            "the names of the list pages' files ({first}, {}, ...) do not number them; name them \
-             page-1, page-2, ..., or add a manifest",
-            names[1]
-        ));
+        return Err(unnumbered(names));
     };
     let numbers: Vec<Option<u64>> = all.iter().map(|pieces| number(pieces[place])).collect();
+    if numbers.contains(&None) {
+        return Err(unnumbered(names));
+    }
     if !matches!(numbers[0], Some(0 | 1)) {
         return Err(format!("the list pages before {first} are missing"));
     }
@@ -135,6 +134,14 @@ fn numbered_without_gap(names: &[&str]) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+fn unnumbered(names: &[&str]) -> String {
+    format!(
+        "the names of the list pages' files ({}, {}, ...) do not number them; name them page-1, \
+         page-2, ..., or add a manifest",
+        names[0], names[1]
+    )
 }
 
 /// A lone `page-3.json` is the end of a listing, not the whole.

@@ -260,12 +260,8 @@ impl Framer {
         };
         let last = &chunk[*kept..at];
         let is_page = self.open.len() > 1;
-        let frame: fn(&[u8]) -> Frame<'_> = if is_page {
-            |bytes| Frame::PageElement(bytes)
-        } else {
-            |bytes| Frame::ArrayElement(bytes)
-        };
-        emit(&mut self.element, last, began, frame, take)?;
+        let kind = if is_page { Kind::PageElement } else { Kind::ArrayElement };
+        emit(&mut self.element, last, began, kind, take)?;
         *kept = at;
         Ok(())
     }
@@ -285,7 +281,7 @@ impl Framer {
             self.outer.reset();
             return Ok(());
         }
-        emit(&mut self.outer, last, began, |bytes| Frame::Value(bytes), take)
+        emit(&mut self.outer, last, began, Kind::Value, take)
     }
 
     fn keep(&mut self, rest: &[u8]) {
@@ -297,22 +293,38 @@ impl Framer {
     }
 }
 
-type AsFrame = fn(&[u8]) -> Frame<'_>;
+/// What a value will be handed on as.
+#[derive(Clone, Copy)]
+enum Kind {
+    PageElement,
+    ArrayElement,
+    Value,
+}
+
+impl Kind {
+    fn frame(self, bytes: &[u8]) -> Frame<'_> {
+        match self {
+            Self::PageElement => Frame::PageElement(bytes),
+            Self::ArrayElement => Frame::ArrayElement(bytes),
+            Self::Value => Frame::Value(bytes),
+        }
+    }
+}
 
 /// Hands on a value; one that lies in a single chunk is not copied.
 fn emit<E>(
     piece: &mut Piece,
     last: &[u8],
     began: Place,
-    frame: fn(&[u8]) -> Frame<'_>,
+    kind: Kind,
     take: &mut dyn FnMut(Frame<'_>, Place) -> Result<(), E>,
 ) -> Result<(), Cut<E>> {
     let is_whole = piece.bytes.is_empty() && !piece.is_too_long && last.len() <= VALUE_BYTES_MAX;
     let result = if is_whole {
-        take(frame(last), began)
+        take(kind.frame(last), began)
     } else {
         piece.push(last);
-        take(if piece.is_too_long { Frame::TooLong } else { frame(&piece.bytes) }, began)
+        take(if piece.is_too_long { Frame::TooLong } else { kind.frame(&piece.bytes) }, began)
     };
     piece.reset();
     result.map_err(Cut::Taker)
