@@ -7,5 +7,15 @@
 //! begin -> rescue -> fetch -> compare -> plan -> guard -> perform -> finish
 //! ```
 
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod demo;
 pub mod domain;
+pub mod exit;
+pub mod postgres;
+pub mod reconcile;
+pub mod run;
 pub mod statement;
+pub mod store;
+pub mod telemetry;

@@ -1,6 +1,8 @@
 //! An operation: one atomic change of the ledger, with one result and one span.
 
 use super::{Kind, PaymentState, SubscriptionState};
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
 use std::fmt;
 use uuid::Uuid;
 
@@ -125,6 +127,46 @@ pub struct Proposal {
     pub description: String,
 }
 
+/// What a change is, whoever plans it and whenever: the record, and its states before and after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fingerprint([u8; 16]);
+
+impl Fingerprint {
+    /// Of a change whose states are JSON objects, in whatever order of keys.
+    pub fn of(
+        subject: &str,
+        provider_id: &str,
+        previous_state: Option<&str>,
+        new_state: Option<&str>,
+    ) -> Self {
+        let (previous, new) = (canonical(previous_state), canonical(new_state));
+        let mut hash = Sha256::new();
+        for field in [subject, provider_id, &previous, &new] {
+            hash.update(field.len().to_be_bytes());
+            hash.update(field);
+        }
+        let hash = hash.finalize();
+        Self(hash[..16].try_into().expect("SHA-256 has 32 bytes"))
+    }
+}
+
+impl Proposal {
+    /// What this change is.
+    pub fn fingerprint(&self) -> Fingerprint {
+        let previous = self.previous.as_ref().map(State::to_json);
+        let new = self.new.as_ref().map(State::to_json);
+        let subject = self.subject.as_str();
+        Fingerprint::of(subject, &self.provider_id, previous.as_deref(), new.as_deref())
+    }
+}
+
+/// A state with its keys in order: jsonb gives them back in an order of its own.
+pub fn canonical(state: Option<&str>) -> String {
+    let Some(state) = state else { return String::new() };
+    let keys: Result<BTreeMap<String, serde_json::Value>, _> = serde_json::from_str(state);
+    keys.and_then(|keys| serde_json::to_string(&keys)).unwrap_or_else(|_| state.to_owned())
+}
+
 /// A planned operation, stored before any is performed. States are JSON text from here on:
 /// what is performed is byte for byte what was planned.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,7 +213,7 @@ impl Operation {
 }
 
 /// Times in recorded states: UTC with exactly six decimals, as PostgreSQL keeps them.
-pub mod micros {
+pub(crate) mod micros {
     use chrono::{DateTime, Utc};
     use serde::{Deserialize, Deserializer, Serializer};
 
@@ -188,10 +230,11 @@ pub mod micros {
 }
 
 /// The same, where there may be none.
-pub mod micros_option {
+pub(crate) mod micros_option {
     use chrono::{DateTime, Utc};
     use serde::{Deserialize, Deserializer, Serializer};
 
+    #[expect(clippy::ref_option, reason = "serde's signature")]
     pub fn serialize<S: Serializer>(
         time: &Option<DateTime<Utc>>,
         to: S,

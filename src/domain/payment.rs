@@ -2,7 +2,10 @@
 //!
 //! The status machine stands in [`status_change`]; `docs/status-changes.md` is its table.
 
-use super::{Currency, Field, Stated};
+use super::record::{
+    Difference, Differences, Owner, RowState, StatementRecord, StatusChange, owner_name,
+};
+use super::{Currency, Field, State, Stated, Subject};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -49,33 +52,71 @@ pub struct PaymentState {
     pub removed: bool,
 }
 
-/// Who owns a statement's record, after the customer was looked up in the ledger.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Owner {
-    /// The format does not say: the ledger's own is kept.
-    NotStated,
-    /// A guest: no customer.
-    Guest,
-    User(i64),
-    /// A customer that no user of the ledger is linked to.
-    Unknown,
-}
+impl RowState for PaymentState {
+    const SUBJECT: Subject = Subject::Payment;
 
-impl Owner {
-    /// The user id to record; `kept` where the statement can't say.
-    pub fn user_id(self, kept: Option<i64>) -> Option<i64> {
-        match self {
-            Self::NotStated | Self::Unknown => kept,
-            Self::Guest => None,
-            Self::User(id) => Some(id),
-        }
+    fn differences(&self, to: &Self) -> Vec<Difference> {
+        let money = |minor: i64, state: &Self| state.currency.display(minor);
+        let mut found = Differences::default();
+        found.note(Field::Currency, &self.currency, &to.currency);
+        found.note_as(Field::Amount, self.amount_minor, to.amount_minor, |minor| money(minor, to));
+        found.note_as(Field::Owner, self.user_id, to.user_id, owner_name);
+        found.note(Field::Status, &self.status, &to.status);
+        found.note_as(
+            Field::AmountCaptured,
+            self.amount_captured_minor,
+            to.amount_captured_minor,
+            |minor| money(minor, to),
+        );
+        found.note_as(
+            Field::AmountRefunded,
+            self.amount_refunded_minor,
+            to.amount_refunded_minor,
+            |minor| money(minor, to),
+        );
+        found.note(Field::Disputed, &self.disputed, &to.disputed);
+        found.note_as(
+            Field::FailureCode,
+            self.failure_code.as_deref(),
+            to.failure_code.as_deref(),
+            |code| code.unwrap_or("none").to_owned(),
+        );
+        found.0
+    }
+
+    fn headline(&self) -> String {
+        format!("{} {}", self.status, self.currency.display(self.amount_minor))
+    }
+
+    fn status(&self) -> &str {
+        &self.status
+    }
+
+    fn status_change(from: &str, to: &str) -> StatusChange {
+        status_change(from, to)
+    }
+
+    fn is_removed(&self) -> bool {
+        self.removed
+    }
+
+    fn marked_removed(&self) -> Self {
+        Self { removed: true, ..self.clone() }
+    }
+
+    fn into_state(self) -> State {
+        State::Payment(self)
     }
 }
 
-impl StatementPayment {
-    /// The state that this record asks for, given the ledger's row where there is one.
-    /// What the statement does not state stays as the ledger has it.
-    pub fn desired(&self, owner: Owner, ledger: Option<&PaymentState>) -> PaymentState {
+impl StatementRecord for StatementPayment {
+    type State = PaymentState;
+
+    fn provider_id(&self) -> &str {
+        &self.provider_payment_id
+    }
+
+    fn desired(&self, owner: Owner, ledger: Option<&PaymentState>) -> PaymentState {
         let captured_in_full = if self.status == "succeeded" { self.amount_minor } else { 0 };
         let kept = |pick: fn(&PaymentState) -> i64| ledger.map(pick);
         PaymentState {
@@ -105,36 +146,6 @@ impl StatementPayment {
             removed: false,
         }
     }
-}
-
-impl PaymentState {
-    /// The fields in which two states of one payment differ, weightiest first.
-    pub fn differing_fields(&self, other: &Self) -> Vec<Field> {
-        [
-            (Field::Currency, self.currency != other.currency),
-            (Field::Amount, self.amount_minor != other.amount_minor),
-            (Field::Owner, self.user_id != other.user_id),
-            (Field::Status, self.status != other.status),
-            (Field::AmountCaptured, self.amount_captured_minor != other.amount_captured_minor),
-            (Field::AmountRefunded, self.amount_refunded_minor != other.amount_refunded_minor),
-            (Field::Disputed, self.disputed != other.disputed),
-            (Field::FailureCode, self.failure_code != other.failure_code),
-        ]
-        .into_iter()
-        .filter_map(|(field, differs)| differs.then_some(field))
-        .collect()
-    }
-}
-
-/// What may be done about a changed status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StatusChange {
-    /// Applied by a run.
-    Applied,
-    /// Left until a person approves it.
-    NeedsApproval,
-    /// Never made: a settled payment does not become pending again.
-    Never,
 }
 
 /// Whether a payment may go from one status to another.

@@ -95,7 +95,7 @@ pub struct Summary {
     pub telemetry: Option<SpanAccount>,
 }
 
-/// Operations of a run, by how they ended. planned = applied + failed + conflict + not_done.
+/// Operations of a run, by how they ended. `planned = applied + failed + conflict + not_done`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Counts {
     pub planned: u64,
@@ -120,4 +120,17 @@ pub struct SpanAccount {
     pub made: u64,
     pub acknowledged: u64,
     pub lost: u64,
+}
+
+/// An operation as it was performed, for people who watch: which, how it ended, and when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PerformedOperation {
+    pub span_name: String,
+    pub description: String,
+    pub outcome: super::Outcome,
+    /// From the run's start.
+    pub offset: std::time::Duration,
+    pub duration: std::time::Duration,
+    /// Why the database refused it.
+    pub error: Option<String>,
 }

@@ -1,7 +1,9 @@
 //! A subscription, as the statement lists it and as the ledger keeps it.
 
-use super::payment::{Owner, StatusChange};
-use super::{Field, Stated};
+use super::record::{
+    Difference, Differences, Owner, RowState, StatementRecord, StatusChange, owner_name,
+};
+use super::{Field, State, Stated, Subject};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -35,9 +37,14 @@ pub struct SubscriptionState {
     pub removed: bool,
 }
 
-impl StatementSubscription {
-    /// The state that this record asks for, given the ledger's row where there is one.
-    pub fn desired(&self, owner: Owner, ledger: Option<&SubscriptionState>) -> SubscriptionState {
+impl StatementRecord for StatementSubscription {
+    type State = SubscriptionState;
+
+    fn provider_id(&self) -> &str {
+        &self.provider_subscription_id
+    }
+
+    fn desired(&self, owner: Owner, ledger: Option<&SubscriptionState>) -> SubscriptionState {
         SubscriptionState {
             provider_subscription_id: self.provider_subscription_id.clone(),
             user_id: owner.user_id(ledger.and_then(|l| l.user_id)),
@@ -52,20 +59,46 @@ impl StatementSubscription {
     }
 }
 
-impl SubscriptionState {
-    /// The fields in which two states differ, weightiest first.
-    pub fn differing_fields(&self, other: &Self) -> Vec<Field> {
-        let other_id = &other.provider_subscription_id;
-        [
-            (Field::ProviderId, self.provider_subscription_id != *other_id),
-            (Field::Owner, self.user_id != other.user_id),
-            (Field::Plan, self.plan != other.plan),
-            (Field::Status, self.status != other.status),
-            (Field::CurrentPeriodEnd, self.current_period_end != other.current_period_end),
-        ]
-        .into_iter()
-        .filter_map(|(field, differs)| differs.then_some(field))
-        .collect()
+impl RowState for SubscriptionState {
+    const SUBJECT: Subject = Subject::Subscription;
+
+    fn differences(&self, to: &Self) -> Vec<Difference> {
+        let mut found = Differences::default();
+        found.note(Field::ProviderId, &self.provider_subscription_id, &to.provider_subscription_id);
+        found.note_as(Field::Owner, self.user_id, to.user_id, owner_name);
+        found.note(Field::Plan, &self.plan, &to.plan);
+        found.note(Field::Status, &self.status, &to.status);
+        found.note_as(
+            Field::CurrentPeriodEnd,
+            self.current_period_end,
+            to.current_period_end,
+            |end| end.map_or("none".to_owned(), |end| end.format("%Y-%m-%d %H:%M").to_string()),
+        );
+        found.0
+    }
+
+    fn headline(&self) -> String {
+        format!("{} {}", self.status, self.plan)
+    }
+
+    fn status(&self) -> &str {
+        &self.status
+    }
+
+    fn status_change(from: &str, to: &str) -> StatusChange {
+        status_change(from, to)
+    }
+
+    fn is_removed(&self) -> bool {
+        self.removed
+    }
+
+    fn marked_removed(&self) -> Self {
+        Self { removed: true, ..self.clone() }
+    }
+
+    fn into_state(self) -> State {
+        State::Subscription(self)
     }
 }
 

@@ -1,0 +1,34 @@
+# Short names for the commands of every day; `just` lists them. Nothing here is needed to build.
+
+_default:
+    @just --list --unsorted
+
+# the whole tour on a private server; needs no set-up
+demo *arguments:
+    cargo run --release --locked -- demo {{ arguments }}
+
+# what the README tells people to run
+test *arguments:
+    cargo test --locked {{ arguments }}
+
+# and the tests that need more than PostgreSQL
+test-all:
+    cargo test --locked -- --include-ignored
+
+# format, then everything that finds fault without running anything
+check:
+    cargo fmt
+    cargo clippy --locked --all-targets -- -D warnings
+    cargo deny check --hide-inclusion-graph
+
+# renew .sqlx/ after a change of a query or a migration
+prepare:
+    .ci/sqlx-prepare
+
+# ratios against pgbench, and records compared per second
+bench *arguments:
+    cargo bench --locked {{ arguments }}
+
+# all that a change must pass
+ci:
+    .ci/run

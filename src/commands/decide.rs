@@ -1,0 +1,35 @@
+//! `approve` and `reject`: a person decides on what a run held or withheld.
+
+use super::printer::Printer;
+use super::session::{Session, with_progress};
+use crate::cli::DecideArgs;
+use crate::exit;
+use crate::run::{self, Approval};
+use serde_json::json;
+
+pub async fn approve(
+    session: &Session,
+    printer: &Printer,
+    args: &DecideArgs,
+) -> anyhow::Result<u8> {
+    let (environment, progress) = session.environment()?;
+    let mut report = with_progress(progress, run::approve(&environment, approval(args))).await?;
+    report.summary.telemetry = session.deliver();
+    printer.report(&report);
+    Ok(report.exit_code())
+}
+
+pub async fn reject(session: &Session, printer: &Printer, args: &DecideArgs) -> anyhow::Result<u8> {
+    let (environment, _) = session.environment()?;
+    run::reject(&environment, &approval(args)).await?;
+    if printer.is_json() {
+        printer.json(&json!({ "rejected": args.run.to_string() }));
+    } else {
+        printer.text(&format!("Run {} is rejected: its plan will not be performed.", args.run));
+    }
+    Ok(exit::DONE)
+}
+
+fn approval(args: &DecideArgs) -> Approval {
+    Approval { run: args.run, by: args.by.clone(), reason: args.reason.clone() }
+}

@@ -1,0 +1,174 @@
+//! `demo`: a made-up company, its provider's statement, a run, and what can be seen of it.
+
+use super::printer::Printer;
+use super::render::{self, table};
+use super::session::{Session, with_progress};
+use crate::cli::DemoArgs;
+use crate::demo::{self, Demo, REFUSED_BY};
+use crate::exit;
+use crate::postgres::{self, PrivateServer, SUPERUSER};
+use crate::reconcile::{Limit, Pin};
+use crate::run::{self, Environment, Report, Request};
+use crate::statement;
+use crate::store::{Database, DatabaseError, discrepancies, runs, schema, seed};
+use anyhow::Context as _;
+use chrono::{TimeDelta, Utc};
+use secrecy::SecretString;
+use sqlx::PgConnection;
+use std::path::Path;
+
+const DATABASE: &str = "demo";
+const WRITER: &str = "demo_writer";
+const USERS_SHOWN: i64 = 5;
+
+pub async fn demo(session: &Session, printer: &Printer, args: &DemoArgs) -> anyhow::Result<u8> {
+    let demo = demo::generate(args.seed, Utc::now());
+    printer.heading("A made-up company");
+    let options = postgres::Options { keep: args.keep, ..postgres::Options::default() };
+    let server = PrivateServer::start(options).await?;
+    make_ledger(&server, &demo).await?;
+    let folder = tempfile::tempdir().context("making a folder for the statement")?;
+    write_statement(folder.path(), &demo)?;
+    printer.text(&introduction(&demo));
+
+    printer.heading("A run: the provider's statement against the company's ledger");
+    let database = writer(&server)?;
+    let first = one_run(session, &database, folder.path()).await?;
+    let (width, palette) = (printer.width(), printer.palette());
+    printer.text(&render::tree(&first.summary, &first.operations, width, palette));
+    printer.text(&format!("\n{}", render::summary(&first.summary, width, palette)));
+
+    printer.heading("Payment failures, as the ledger has them now");
+    let mut connection = database.connect().await?;
+    show_failures(&mut connection, printer).await?;
+
+    printer.heading("The same statement again: nothing is left to do");
+    let second = one_run(session, &database, folder.path()).await?;
+    printer.text(&again(&second, &mut connection).await?);
+    printer.heading("How to look further");
+    let kept = args.keep.then(|| server.url(WRITER, DATABASE));
+    printer.text(&farewell(kept.as_deref(), folder.path()));
+    if args.keep {
+        let _ = folder.keep();
+    } else {
+        server.stop().await?;
+    }
+    Ok(exit::DONE)
+}
+
+/// The ledger: a database, its schema, the company's rows and rule, and the job's login.
+async fn make_ledger(server: &PrivateServer, demo: &Demo) -> anyhow::Result<()> {
+    let failed = || DatabaseError::query("making the demo's ledger");
+    let maintenance = Database::new(&SecretString::from(server.url(SUPERUSER, "postgres")))?;
+    let mut connection = maintenance.connect().await?;
+    seed::create_database(&mut connection, DATABASE).await.map_err(failed())?;
+    let database = Database::new(&SecretString::from(server.url(SUPERUSER, DATABASE)))?;
+    let mut connection = database.connect().await?;
+    schema::migrate(&mut connection, &database).await?;
+    seed::load(&mut connection, &demo.company).await.map_err(failed())?;
+    seed::add_rule(&mut connection).await.map_err(failed())?;
+    seed::create_writer(&mut connection, WRITER, server.password()).await.map_err(failed())?;
+    Ok(())
+}
+
+/// The job never runs as the owner: the demo's doesn't either.
+fn writer(server: &PrivateServer) -> anyhow::Result<Database> {
+    Ok(Database::new(&SecretString::from(server.url(WRITER, DATABASE)))?)
+}
+
+fn write_statement(folder: &Path, demo: &Demo) -> anyhow::Result<()> {
+    for file in &demo.statement.files {
+        std::fs::write(folder.join(&file.name), &file.bytes).context("writing the statement")?;
+    }
+    Ok(())
+}
+
+async fn one_run(session: &Session, database: &Database, folder: &Path) -> anyhow::Result<Report> {
+    let (environment, progress) = session.environment_for(database.clone())?;
+    let environment = Environment { concurrency: 8, ..environment };
+    let request = Request {
+        statement: statement::Options { paths: vec![folder.to_owned()], ..Default::default() },
+        pin: Pin::default(),
+        since: None,
+        until: None,
+        settle: TimeDelta::minutes(5),
+        clock_skew: TimeDelta::minutes(1),
+        max_changes: Limit::Percent(20),
+        max_deletes: Some(0),
+    };
+    Ok(with_progress(progress, run::run(&environment, request)).await?)
+}
+
+fn introduction(demo: &Demo) -> String {
+    let company = &demo.company;
+    format!(
+        "{} users, {} payments and {} subscriptions in a private PostgreSQL. The provider's\n\
+         statement has {} records and differs from the ledger in every way the tool knows.\n\
+         A rule of the company's own ({}: {}) will refuse one of its records.",
+        company.users.len(),
+        company.payments.len(),
+        company.subscriptions.len(),
+        demo.statement.records(),
+        REFUSED_BY.constraint,
+        REFUSED_BY.rule,
+    )
+}
+
+async fn show_failures(connection: &mut PgConnection, printer: &Printer) -> anyhow::Result<()> {
+    let reading = || DatabaseError::query("reading the payment failures");
+    let days = runs::failures_by_day(connection).await.map_err(reading())?;
+    printer.text(&render::failures_per_day(&days, printer.width(), printer.palette()));
+    let users = runs::failing_users(connection, USERS_SHOWN).await.map_err(reading())?;
+    let count = |n: i64| u64::try_from(n).unwrap_or(0);
+    let users: Vec<table::UserFailures> = users
+        .into_iter()
+        .map(|user| table::UserFailures {
+            user_id: Some(user.user_id),
+            failures: count(user.failures),
+            attempts: count(user.attempts),
+            top_code: user.most_frequent_failure_code.unwrap_or_default(),
+        })
+        .collect();
+    let users = table::users_with_most_failures(&users, printer.width());
+    printer.text(&format!("\nThe users with most failures\n\n{users}"));
+    Ok(())
+}
+
+async fn again(second: &Report, connection: &mut PgConnection) -> anyhow::Result<String> {
+    let counting = DatabaseError::query("counting the open discrepancies");
+    let open = discrepancies::count_open(connection).await.map_err(counting)?;
+    let operations = second.summary.operations;
+    Ok(format!(
+        "{} operations planned, {} results written. {open} discrepancies stay open until a person\n\
+         decides; what the database refused is among them and not tried again by itself.",
+        operations.planned,
+        operations.applied + operations.failed + operations.conflict
+    ))
+}
+
+fn farewell(kept: Option<&str>, folder: &Path) -> String {
+    match kept {
+        None => "\
+  payment-monitor demo --keep     leaves this database up, to look at with the commands below
+  payment-monitor show            one run's whole story
+  payment-monitor discrepancies   what needs a person
+  payment-monitor approve RUN --by NAME --reason TEXT
+                                  performs what a run held or withheld
+  README.md                       how to run it on a ledger of your own"
+            .to_owned(),
+        Some(url) => format!(
+            "\
+The server stays up. In a shell:
+
+  export DATABASE_URL='{url}'
+  payment-monitor runs
+  payment-monitor show
+  payment-monitor discrepancies
+  payment-monitor run --statement {folder}
+  psql \"$DATABASE_URL\" -c 'SELECT * FROM run_summary'
+
+Stop it with: pg_ctl -D <data_directory> stop (SHOW data_directory tells where)",
+            folder = folder.display()
+        ),
+    }
+}

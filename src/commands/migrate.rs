@@ -1,0 +1,42 @@
+//! `migrate`: creates or upgrades the schema, and makes partitions ahead.
+
+use super::printer::Printer;
+use super::session::Session;
+use crate::exit;
+use crate::store::error::{Fault, fault};
+use crate::store::{DatabaseError, connection, schema};
+use serde_json::json;
+use std::time::Duration;
+
+/// How often the partitions are tried: making one needs the company's tables for a moment.
+const TRIES_MAX: u32 = 10;
+
+pub async fn migrate(session: &Session, printer: &Printer) -> anyhow::Result<u8> {
+    let database = session.database()?;
+    let mut connection = database.connect().await?;
+    connection::require_writable(&mut connection, &database).await?;
+    let (from, to) = schema::migrate(&mut connection, &database).await?;
+    let partitions = create_partitions(&mut connection).await?;
+    if printer.is_json() {
+        printer.json(&json!({ "from": from, "to": to, "partitions_made": partitions }));
+    } else if from == to {
+        printer.text(&format!("The schema is up to date (version {to})."));
+    } else {
+        printer.text(&format!("The schema went from version {from} to {to}."));
+    }
+    Ok(exit::DONE)
+}
+
+async fn create_partitions(connection: &mut sqlx::PgConnection) -> anyhow::Result<i32> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match schema::create_partitions(connection).await {
+            Ok(made) => return Ok(made),
+            Err(error) if tries < TRIES_MAX && fault(&error) == Fault::Transient => {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            Err(error) => return Err(DatabaseError::query("making partitions")(error).into()),
+        }
+    }
+}

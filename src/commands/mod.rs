@@ -1,0 +1,74 @@
+//! The commands: one file each. Only here is anything printed, and only here is it decided
+//! with which code the program ends.
+
+mod decide;
+mod demo;
+mod discrepancies;
+mod migrate;
+mod printer;
+pub mod render;
+mod rescue;
+mod run;
+mod runs;
+mod session;
+mod show;
+
+use crate::cli::{Cli, Command};
+use crate::exit;
+use crate::run::RunError;
+use clap::CommandFactory as _;
+use printer::Printer;
+use session::Session;
+
+/// Does what the command line asks for; gives the exit code.
+pub fn dispatch(cli: Cli) -> u8 {
+    let printer = Printer::new(cli.output);
+    match cli.command {
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "payment-monitor", &mut printer.out());
+            exit::DONE
+        }
+        Command::Man => match clap_mangen::Man::new(Cli::command()).render(&mut printer.out()) {
+            Ok(()) => exit::DONE,
+            Err(_) => exit::FAILED,
+        },
+        _ => with_session(cli, &printer),
+    }
+}
+
+fn with_session(cli: Cli, printer: &Printer) -> u8 {
+    let session = match Session::start(&cli, printer) {
+        Ok(session) => session,
+        Err(error) => return printer.fail(&error),
+    };
+    let done = session.block_on(async {
+        match cli.command {
+            Command::Demo(args) => demo::demo(&session, printer, &args).await,
+            Command::Migrate => migrate::migrate(&session, printer).await,
+            Command::Run(args) => run::run(&session, printer, &args).await,
+            Command::Runs(args) => runs::runs(&session, printer, &args).await,
+            Command::Show(args) => show::show(&session, printer, &args).await,
+            Command::Discrepancies(args) => {
+                discrepancies::discrepancies(&session, printer, &args).await
+            }
+            Command::Approve(args) => decide::approve(&session, printer, &args).await,
+            Command::Reject(args) => decide::reject(&session, printer, &args).await,
+            Command::Rescue => rescue::rescue(&session, printer).await,
+            Command::Completions { .. } | Command::Man => Ok(exit::DONE),
+        }
+    });
+    done.unwrap_or_else(|error| printer.fail(&error))
+}
+
+/// Which exit code an error ends the program with.
+fn exit_code(error: &anyhow::Error) -> u8 {
+    if error.is::<crate::config::ConfigError>() {
+        return exit::USAGE;
+    }
+    match error.downcast_ref::<RunError>() {
+        Some(RunError::Busy) => exit::SKIPPED,
+        Some(RunError::Refused(_)) => exit::USAGE,
+        Some(RunError::Stopped(signal)) => signal.exit_code(),
+        _ => exit::FAILED,
+    }
+}

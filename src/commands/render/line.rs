@@ -1,0 +1,126 @@
+//! A line of text in parts that may be styled, cut to a width before any escape is written.
+
+use anstyle::{AnsiColor, Style};
+use unicode_width::UnicodeWidthChar;
+
+/// What each kind of text looks like. Plain: no escapes at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Palette {
+    pub good: Style,
+    pub warning: Style,
+    pub bad: Style,
+    pub dim: Style,
+    pub strong: Style,
+    pub bar: Style,
+}
+
+impl Palette {
+    /// For a file, a pipe, or where NO_COLOR asks for it.
+    pub fn plain() -> Self {
+        let none = Style::new();
+        Self { good: none, warning: none, bad: none, dim: none, strong: none, bar: none }
+    }
+
+    /// Sixteen colours, which every terminal shows in the shades its owner chose.
+    pub fn colour() -> Self {
+        let fg = |colour: AnsiColor| Style::new().fg_color(Some(colour.into()));
+        Self {
+            good: fg(AnsiColor::Green),
+            warning: fg(AnsiColor::Yellow),
+            bad: fg(AnsiColor::Red).bold(),
+            dim: Style::new().dimmed(),
+            strong: Style::new().bold(),
+            bar: fg(AnsiColor::Cyan),
+        }
+    }
+
+    /// Colour or none.
+    pub fn new(colour: bool) -> Self {
+        if colour { Self::colour() } else { Self::plain() }
+    }
+}
+
+/// One line in the making.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Line {
+    parts: Vec<(Style, String)>,
+}
+
+impl Line {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub fn text(self, text: impl AsRef<str>) -> Self {
+        self.styled(Style::new(), text)
+    }
+
+    /// Control characters become spaces: a record's text must not move the cursor.
+    pub fn styled(mut self, style: Style, text: impl AsRef<str>) -> Self {
+        let clean = text.as_ref().chars().map(|c| if c.is_control() { ' ' } else { c });
+        self.parts.push((style, clean.collect()));
+        self
+    }
+
+    /// Columns taken so far.
+    pub fn columns(&self) -> usize {
+        self.parts.iter().map(|(_, text)| columns(text)).sum()
+    }
+
+    /// Spaces up to a column.
+    pub fn until(self, column: usize) -> Self {
+        let missing = column.saturating_sub(self.columns());
+        self.text(" ".repeat(missing))
+    }
+
+    /// The line, cut with an ellipsis where it is wider than the width.
+    fn write(self, width: usize, to: &mut String) {
+        let is_wider = self.columns() > width;
+        let mut left = if is_wider { width.saturating_sub(1) } else { width };
+        let mut cut = false;
+        for (style, text) in self.parts {
+            let kept = prefix(&text, left);
+            left -= columns(kept);
+            cut = kept.len() < text.len();
+            if kept.is_empty() || style == Style::new() {
+                to.push_str(kept);
+            } else {
+                to.push_str(&format!("{style}{kept}{style:#}"));
+            }
+            if cut {
+                break;
+            }
+        }
+        if cut && width > 0 {
+            to.push('…');
+        }
+        to.truncate(to.trim_end_matches(' ').len());
+        to.push('\n');
+    }
+}
+
+/// The lines as text, each ending with a line feed, none wider than `width`.
+pub(super) fn text(lines: impl IntoIterator<Item = Line>, width: usize) -> String {
+    let mut text = String::new();
+    for line in lines {
+        line.write(width, &mut text);
+    }
+    text
+}
+
+/// How many columns a terminal needs for the text.
+pub(super) fn columns(text: &str) -> usize {
+    text.chars().map(|c| c.width().unwrap_or(0)).sum()
+}
+
+/// The longest beginning that fits.
+fn prefix(text: &str, width: usize) -> &str {
+    let mut used = 0;
+    for (at, c) in text.char_indices() {
+        used += c.width().unwrap_or(0);
+        if used > width {
+            return &text[..at];
+        }
+    }
+    text
+}

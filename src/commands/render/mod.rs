@@ -1,0 +1,19 @@
+//! Plain values as text for a terminal: a chart, the trace as a tree, a summary, tables.
+//!
+//! Pure: the width and whether there is colour are arguments; nothing here prints or looks at
+//! the terminal. No line is ever wider than the width.
+
+pub mod chart;
+pub mod figures;
+pub mod line;
+pub mod story;
+pub mod summary;
+pub mod table;
+#[cfg(test)]
+mod tests;
+pub mod tree;
+
+pub use chart::failures_per_day;
+pub use line::Palette;
+pub use summary::summary;
+pub use tree::tree;

@@ -1,0 +1,199 @@
+//! What a run did, in a block that is read at a glance: how it ended, what it found, what it
+//! changed, and what is left for a person to do.
+
+use super::figures::{count, counted, duration, second};
+use super::line::{Line, Palette, text};
+use crate::domain::discrepancy::KINDS;
+use crate::domain::run::{Status, Summary};
+use anstyle::Style;
+use serde_json::Value;
+use std::time::Duration;
+
+/// Where the values of the head begin.
+const VALUES: usize = 13;
+/// What a count of discrepancies takes: the longest name and a number.
+const CELL: usize = 34;
+
+/// The colour that a status is shown in.
+pub(super) fn status_style(status: Status, palette: Palette) -> Style {
+    match status {
+        Status::Succeeded => palette.good,
+        Status::Running | Status::Skipped => palette.dim,
+        Status::Held | Status::Interrupted => palette.warning,
+        Status::Failed => palette.bad,
+    }
+}
+
+/// A run's summary as a block of lines.
+pub fn summary(run: &Summary, width: usize, palette: Palette) -> String {
+    let mut lines = head(run, palette);
+    lines.extend(run.statement.iter().flat_map(|facts| statement(facts, palette)));
+    lines.extend(discrepancies(run, width, palette));
+    lines.push(operations(run, palette));
+    lines.extend(left(run, palette));
+    lines.extend(withheld(run, palette));
+    text(lines, width)
+}
+
+fn head(run: &Summary, palette: Palette) -> Vec<Line> {
+    let took = run
+        .duration_ms
+        .map_or("so far unknown".to_owned(), |ms| duration(Duration::from_millis(ms)));
+    let mut lines = vec![
+        Line::new()
+            .styled(palette.strong, format!("Run {}", run.run_id))
+            .text("  ")
+            .styled(status_style(run.status, palette), run.status.as_str()),
+    ];
+    if let Some(error) = &run.error {
+        lines.push(field("because", palette).styled(palette.bad, error));
+    }
+    if let Some(parent) = &run.parent_id {
+        lines.push(field("approved", palette).text(format!("the plan of run {parent}")));
+    }
+    lines.push(field("started", palette).text(format!("{} UTC", second(run.started_at))));
+    lines.push(field("took", palette).text(took));
+    lines.push(field("on", palette).text(format!("{}, version {}", run.host, run.version)));
+    if let Some(spans) = run.telemetry {
+        let style = if spans.lost > 0 { palette.warning } else { Style::new() };
+        let account = format!(
+            "{} made, {} delivered, {} lost",
+            count(spans.made),
+            count(spans.acknowledged),
+            count(spans.lost)
+        );
+        lines.push(field("spans", palette).styled(style, account));
+    }
+    lines
+}
+
+fn field(name: &str, palette: Palette) -> Line {
+    Line::new().styled(palette.dim, format!("  {name}")).until(VALUES)
+}
+
+/// Reads what it knows of `statement::Facts` and passes over what it does not.
+fn statement(facts: &Value, palette: Palette) -> Vec<Line> {
+    let number = |name: &str| facts[name].as_u64().unwrap_or(0);
+    let files = facts["files"].as_array().map_or(0, Vec::len) as u64;
+    let read = format!(
+        "{}, {} and {} in {}",
+        counted(number("payments"), "payment"),
+        counted(number("subscriptions"), "subscription"),
+        counted(number("customers"), "customer"),
+        counted(files, "file"),
+    );
+    let mut lines = vec![field("statement", palette).text(read)];
+    for (kind, listing) in
+        [("payments", "payments_listing"), ("subscriptions", "subscriptions_listing")]
+    {
+        let listing = &facts[listing];
+        let words = |key: &str| listing[key].as_str().unwrap_or("?").to_owned();
+        let (style, verdict) = match listing["proof"].as_str() {
+            Some("proven") => (palette.good, format!("complete, by {}", words("by"))),
+            Some("unproven") => (palette.warning, format!("not proven complete: {}", words("why"))),
+            _ => (palette.dim, "not in this statement".to_owned()),
+        };
+        lines.push(Line::new().until(VALUES).text(format!("{kind} ")).styled(style, verdict));
+    }
+    if number("malformed") > 0 {
+        let malformed = counted(number("malformed"), "malformed record");
+        let told = format!("{malformed}, so nothing is deleted");
+        lines.push(Line::new().until(VALUES).styled(palette.bad, told));
+    }
+    lines
+}
+
+fn discrepancies(run: &Summary, width: usize, palette: Palette) -> Vec<Line> {
+    let total = run.discrepancies.values().sum();
+    let title = match total {
+        0 => "Ledger and statement agree.".to_owned(),
+        total => counted(total, "discrepancy").replace("discrepancys", "discrepancies"),
+    };
+    let mut lines = vec![Line::new(), Line::new().styled(palette.strong, title)];
+    let known = KINDS.iter().map(|kind| kind.as_str());
+    let unknown = run.discrepancies.keys().map(String::as_str);
+    let unknown = unknown.filter(|name| KINDS.iter().all(|kind| kind.as_str() != *name));
+    let found: Vec<(&str, u64)> = known
+        .chain(unknown)
+        .filter_map(|name| Some((name, *run.discrepancies.get(name)?)))
+        .filter(|(_, number)| *number > 0)
+        .collect();
+    // Read downwards, in as many columns as there is room for, at most three.
+    let columns = (width.saturating_sub(2) / CELL).clamp(1, 3);
+    let rows = found.len().div_ceil(columns);
+    for row in 0..rows {
+        let mut line = Line::new();
+        for (column, (name, number)) in found.iter().skip(row).step_by(rows).enumerate() {
+            line = line.until(2 + column * CELL).text(format!("{name:<22} {:>6}", count(*number)));
+        }
+        lines.push(line);
+    }
+    lines
+}
+
+fn operations(run: &Summary, palette: Palette) -> Line {
+    let counts = run.operations;
+    if counts.planned == 0 {
+        return Line::new().styled(palette.strong, "No operation was needed.");
+    }
+    let style = |number: u64, style: Style| if number > 0 { style } else { palette.dim };
+    Line::new()
+        .styled(palette.strong, format!("{} planned", counted(counts.planned, "operation")))
+        .text(": ")
+        .styled(style(counts.applied, palette.good), format!("{} applied", count(counts.applied)))
+        .text(", ")
+        .styled(style(counts.failed, palette.bad), format!("{} failed", count(counts.failed)))
+        .text(", ")
+        .styled(
+            style(counts.conflict, palette.warning),
+            format!("{} in conflict", count(counts.conflict)),
+        )
+        .text(", ")
+        .styled(
+            style(counts.not_done, palette.warning),
+            format!("{} not done", count(counts.not_done)),
+        )
+}
+
+fn left(run: &Summary, palette: Palette) -> Vec<Line> {
+    let total: u64 = run.left.values().sum();
+    if total == 0 {
+        return Vec::new();
+    }
+    let title =
+        format!("{} left as {}", count(total), if total == 1 { "it is" } else { "they are" });
+    let mut lines = vec![Line::new().styled(palette.strong, title)];
+    for (reason, number) in &run.left {
+        lines.push(
+            Line::new()
+                .text(format!("  {reason:<16} {:>5}  ", count(*number)))
+                .styled(palette.dim, what_to_do(reason)),
+        );
+    }
+    lines
+}
+
+/// What a person can do about a discrepancy that was left for this reason.
+pub fn what_to_do(reason: &str) -> &'static str {
+    match reason {
+        "max_deletes" => "look at them, then `approve` or raise --max-deletes",
+        "needs_approval" => "check with the provider, then `approve`",
+        "unproven" => "give a statement that is proven complete",
+        "never_made" => "a settled payment stays settled; ask the provider",
+        "duplicate" => "listed more than once; ask for a new statement",
+        "unknown_customer" => "link the customer to a user in the ledger",
+        "newer_in_ledger" => "nothing; the next statement will know",
+        "conflict" => "changed meanwhile; the next run looks again",
+        "failed" => "the database refused; see `show` for its reason",
+        _ => "",
+    }
+}
+
+fn withheld(run: &Summary, palette: Palette) -> Option<Line> {
+    (run.withheld_deletes > 0).then(|| {
+        let deletes = counted(run.withheld_deletes, "delete");
+        Line::new()
+            .styled(palette.warning, format!("{deletes} withheld"))
+            .text(": see `discrepancies`, then `approve` this run")
+    })
+}

@@ -1,0 +1,79 @@
+//! `show`: one run's whole story, from the database alone.
+
+use super::printer::Printer;
+use super::render::{story, summary};
+use super::session::Session;
+use crate::cli::ShowArgs;
+use crate::domain::RunId;
+use crate::domain::run::{Status, Summary};
+use crate::exit;
+use crate::run::RunError;
+use crate::store::events::Decision;
+use crate::store::runs::{OperationStory, operations};
+use crate::store::{DatabaseError, events, jobs, lock, runs, schema};
+use serde::Serialize;
+use sqlx::PgConnection;
+use std::collections::BTreeMap;
+
+/// The fates of operations, in the order in which they are told.
+pub const FATES: [&str; 6] = ["failed", "conflict", "not_done", "open", "held", "applied"];
+
+/// A run's story. Its JSON keys are a public interface (docs/json.md).
+#[derive(Debug, Serialize)]
+pub struct Story {
+    #[serde(flatten)]
+    pub run: Summary,
+    /// Whether the run's process is gone although the run has not ended.
+    pub needs_rescue: bool,
+    pub decision: Option<Decision>,
+    /// The operations by their fate, the first of each (`--limit`).
+    pub operations_by_fate: BTreeMap<&'static str, Vec<OperationStory>>,
+}
+
+pub async fn show(session: &Session, printer: &Printer, args: &ShowArgs) -> anyhow::Result<u8> {
+    let database = session.database()?;
+    let mut connection = database.connect().await?;
+    schema::require_current(&mut connection, &database).await?;
+    let id = find(&mut connection, &args.run).await?;
+    let story = tell(&mut connection, id, args.limit).await?;
+    if printer.is_json() {
+        printer.json(&story);
+    } else {
+        printer.text(&summary(&story.run, printer.width(), printer.palette()));
+        printer.text(&story::story(&story, printer.width(), printer.palette()));
+    }
+    Ok(exit::DONE)
+}
+
+async fn find(connection: &mut PgConnection, name: &str) -> anyhow::Result<RunId> {
+    if name != "latest" {
+        let unknown = |_| RunError::Refused(format!("{name:?} is not a run's id, nor `latest`"));
+        return Ok(name.parse().map_err(unknown)?);
+    }
+    let newest = runs::newest(connection).await;
+    let newest = newest.map_err(DatabaseError::query("looking for the latest run"))?;
+    Ok(newest.ok_or_else(|| RunError::Refused("no run has taken place yet".to_owned()))?)
+}
+
+async fn tell(connection: &mut PgConnection, id: RunId, limit: i64) -> anyhow::Result<Story> {
+    let reading = || DatabaseError::query("reading the run");
+    let Some(mut run) = runs::get(connection, id).await.map_err(reading())? else {
+        let why = format!("there is no run {id}: `payment-monitor runs` lists them");
+        return Err(RunError::Refused(why).into());
+    };
+    let mut needs_rescue = false;
+    if run.status == Status::Running {
+        needs_rescue = !lock::is_held(connection).await.map_err(reading())?;
+        let totals = jobs::totals(connection, id).await.map_err(reading())?;
+        run.operations = crate::run::counts(&totals);
+    }
+    let decision = events::decision(connection, id).await.map_err(reading())?;
+    let mut operations_by_fate = BTreeMap::new();
+    for fate in FATES {
+        let told = operations(connection, id, fate, limit).await.map_err(reading())?;
+        if !told.is_empty() {
+            operations_by_fate.insert(fate, told);
+        }
+    }
+    Ok(Story { run, needs_rescue, decision, operations_by_fate })
+}

@@ -1,0 +1,85 @@
+//! A believable company, made from a seed: what its ledger holds, what its provider lists, and
+//! how the two differ.
+//!
+//! Pure: the same seed and the same `now` give the same bytes. Nothing here reads a clock,
+//! writes a file or knows SQL; the `demo` command and the tests do that with what comes out.
+
+mod attack;
+mod company;
+mod declines;
+mod differences;
+mod expectation;
+mod history;
+mod people;
+mod provider;
+mod random;
+mod statement;
+#[cfg(test)]
+mod tests;
+
+pub use attack::Attacker;
+pub use company::{Company, PaymentRow, SubscriptionRow, UserRow};
+pub use expectation::{Expectation, REFUSED_BY, Refusal};
+pub use statement::{ACCOUNT, File, Statement};
+
+use chrono::{DateTime, Duration, SubsecRound, Utc};
+use rand::SeedableRng;
+use rand_chacha::ChaCha20Rng;
+
+/// Both sides of a company, and what a comparison of them has to find.
+#[derive(Debug, Clone)]
+pub struct Demo {
+    pub company: Company,
+    pub statement: Statement,
+    pub expected: Expectation,
+    /// Users who do what no ordinary customer does, with what it is.
+    pub attackers: Vec<Attacker>,
+}
+
+/// When the company's history takes place. All times are whole seconds, as Stripe gives them.
+#[derive(Debug, Clone, Copy)]
+struct Times {
+    now: DateTime<Utc>,
+    /// When the statement was taken: long enough before `now` that a row changed since then is
+    /// newer than it by any margin for clock skew.
+    as_of: DateTime<Utc>,
+}
+
+impl Times {
+    fn at(now: DateTime<Utc>) -> Self {
+        let now = now.trunc_subsecs(0);
+        Self { now, as_of: now - Duration::minutes(30) }
+    }
+
+    /// The first day of the payments' history, at midnight.
+    fn first_payment(self) -> DateTime<Utc> {
+        let first_day = self.now.date_naive() - Duration::days(history::DAYS - 1);
+        first_day.and_time(chrono::NaiveTime::MIN).and_utc()
+    }
+
+    /// Everything that both sides know happened before this: no row is young or unsettled.
+    fn quiet_since(self) -> DateTime<Utc> {
+        self.as_of - Duration::hours(2)
+    }
+
+    /// `wanted`, or the latest time that both sides know of.
+    fn no_later_than_quiet(self, wanted: DateTime<Utc>) -> DateTime<Utc> {
+        wanted.min(self.quiet_since())
+    }
+}
+
+/// Makes the company and its provider's statement as they are at `now`.
+pub fn generate(seed: u64, now: DateTime<Utc>) -> Demo {
+    let rng = &mut ChaCha20Rng::seed_from_u64(seed);
+    let times = Times::at(now);
+    let mut people = people::sign_up(rng, times);
+    let attacker = attack::join(rng, times, &mut people);
+    let subscriptions = people::subscribe(rng, times, &people);
+    let mut payments = history::of(rng, times, &people);
+    payments.extend(attack::test_cards(rng, times, &people, attacker));
+
+    let (company, listing, expected) =
+        differences::spread(rng, times, &people, payments, subscriptions);
+    let statement = statement::package(times, &listing);
+    Demo { company, statement, expected, attackers: vec![attacker] }
+}

@@ -1,0 +1,187 @@
+//! The first phase: takes the run lock and records that the run began; and what a run carries
+//! from there on.
+
+use super::clock::Clock;
+use super::error::RunError;
+use super::lock::RunLock;
+use super::report::Report;
+use super::stop::Stop;
+use crate::domain::run::{Phase, RunId};
+use crate::store::connection::{self, Database};
+use crate::store::{jobs, lock, schema};
+use crate::telemetry::{names, spans};
+use sqlx::{PgConnection, PgPool};
+use std::future::Future;
+use std::sync::Mutex;
+use std::time::Duration;
+use tokio::sync::watch;
+use tracing::{Instrument as _, Span};
+
+/// What a run is given by the program around it.
+#[derive(Debug, Clone)]
+pub struct Environment {
+    pub database: Database,
+    pub host: String,
+    pub version: &'static str,
+    pub stop: Stop,
+    pub progress: watch::Sender<Progress>,
+    /// How many operations are in flight at once.
+    pub concurrency: u32,
+    /// How long to go on trying when the database goes away.
+    pub retry_for: Duration,
+}
+
+/// How far a run has come, for whoever watches.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    pub phase: &'static str,
+    pub done: u64,
+    /// 0 where it is not known.
+    pub total: u64,
+}
+
+/// A run that has begun.
+pub struct Run {
+    pub id: RunId,
+    pub parent: Option<RunId>,
+    pub clock: Clock,
+    pub database: Database,
+    pub pool: PgPool,
+    pub lock: RunLock,
+    pub environment: Environment,
+    pub root: Span,
+    pub server: spans::Server,
+    pub phases: Mutex<Vec<Phase>>,
+}
+
+/// How a beginning ended.
+pub enum Begun {
+    Started(Run),
+    /// Another run is going on; that is recorded.
+    Skipped(Box<Report>),
+}
+
+/// Takes the lock and records the run's beginning.
+///
+/// # Errors
+/// Whatever keeps the run from being recorded: no connection, no schema, no rights.
+pub async fn begin(environment: &Environment, parent: Option<RunId>) -> Result<Begun, RunError> {
+    let (run, mut connection) = match prepare(environment, parent).await? {
+        Prepared::Free(run, connection) => (run, connection),
+        Prepared::Busy(id, clock, mut connection) => {
+            let beginning = beginning(environment, id, parent, &clock);
+            jobs::skip(&mut connection, &beginning)
+                .await
+                .map_err(|e| environment.database.explain(e))?;
+            return Ok(Begun::Skipped(Box::new(Report::skipped(environment, id, parent, &clock))));
+        }
+    };
+    let beginning = beginning(environment, run.id, parent, &run.clock);
+    jobs::begin(&mut connection, &beginning).await.map_err(|e| run.database.explain(e))?;
+    Ok(Begun::Started(*run))
+}
+
+/// A run whose lock was asked for, before anything is recorded.
+pub enum Prepared {
+    Free(Box<Run>, PgConnection),
+    Busy(RunId, Clock, PgConnection),
+}
+
+/// Checks the database and takes the lock.
+///
+/// # Errors
+/// A database that can't be used, told so that a person knows what to do.
+pub async fn prepare(
+    environment: &Environment,
+    parent: Option<RunId>,
+) -> Result<Prepared, RunError> {
+    let (clock, id) = Clock::start();
+    let root = spans::root(id, parent);
+    let database = environment.database.named(&lock::application_name(id.0));
+    let mut connection = database.connect().await?;
+    connection::require_writable(&mut connection, &database).await?;
+    schema::require_current(&mut connection, &database).await?;
+    let Some(lock) = RunLock::take(&database, environment.retry_for).await? else {
+        return Ok(Prepared::Busy(id, clock, connection));
+    };
+    let (address, port) = database.address();
+    let run = Run {
+        id,
+        parent,
+        clock,
+        pool: database.pool(environment.concurrency + 1),
+        lock,
+        environment: environment.clone(),
+        root,
+        server: spans::Server {
+            address: address.to_owned(),
+            port,
+            namespace: format!("{}|public", database.database()),
+        },
+        phases: Mutex::default(),
+        database,
+    };
+    Ok(Prepared::Free(Box::new(run), connection))
+}
+
+fn beginning<'a>(
+    environment: &'a Environment,
+    id: RunId,
+    parent: Option<RunId>,
+    clock: &Clock,
+) -> jobs::Beginning<'a> {
+    jobs::Beginning {
+        id,
+        parent,
+        started_at: clock.started_at(),
+        host: &environment.host,
+        version: environment.version,
+    }
+}
+
+impl Run {
+    /// Does a phase: in its span, with its time noted, and broken off when the run is to stop.
+    /// Operations in flight are not (`perform` sees to them itself), nor is the finish.
+    pub async fn phase<T>(
+        &self,
+        name: &'static str,
+        work: impl Future<Output = Result<T, RunError>>,
+    ) -> Result<T, RunError> {
+        self.environment.progress.send_replace(Progress { phase: name, done: 0, total: 0 });
+        let span = spans::phase(&self.root, self.id, name);
+        let offset = self.clock.elapsed();
+        let work = work.instrument(span.clone());
+        let done = if matches!(name, names::PERFORM | names::FINISH) {
+            work.await
+        } else {
+            tokio::select! {
+                done = work => done,
+                signal = self.environment.stop.wait() => Err(RunError::Stopped(signal)),
+            }
+        };
+        if let Err(error) = &done {
+            spans::end_unperformed(&span, &error.to_string());
+        }
+        self.note_phase(name, offset);
+        done
+    }
+
+    fn note_phase(&self, name: &str, offset: Duration) {
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let duration = self.clock.elapsed().saturating_sub(offset);
+        let phase = Phase {
+            name: name.to_owned(),
+            offset_us: micros(offset),
+            duration_us: micros(duration),
+        };
+        self.phases.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(phase);
+    }
+
+    /// Tells whoever watches how far the phase has come.
+    pub fn progress(&self, done: u64, total: u64) {
+        self.environment.progress.send_modify(|progress| {
+            progress.done = done;
+            progress.total = total;
+        });
+    }
+}

@@ -1,0 +1,55 @@
+//! Why a run could not go on.
+
+use super::stop::Signal;
+use crate::reconcile::guard::PinError;
+use crate::statement::StatementError;
+use crate::store::DatabaseError;
+
+/// What ends a run before its plan is done.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    #[error(transparent)]
+    Statement(#[from] StatementError),
+    #[error(transparent)]
+    Pin(#[from] PinError),
+    #[error(
+        "the staged statement is not what was read: {table} holds {found} rows, {expected} were \
+         staged; the staging tables were emptied or changed behind the run's back (a server \
+         crash empties them): run again"
+    )]
+    Staging { table: &'static str, found: i64, expected: i64 },
+    #[error("stopped by {0}")]
+    Stopped(Signal),
+    #[error("the run lock was lost and could not be taken again within {0} s")]
+    LockLost(u64),
+    #[error("another run found this one's lock gone and ended it: nothing was changed since")]
+    FencedOff,
+    #[error("the database can't be written to: {0}")]
+    Unwritable(String),
+    #[error("another run is going on")]
+    Busy,
+    #[error("{0}")]
+    Refused(String),
+    #[error("a task of the run broke off: {0}")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+/// An error with its causes, in one line.
+pub fn told(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |told, cause| format!("{told}: {cause}"))
+}
+
+impl RunError {
+    /// This error with its causes, in one line.
+    pub fn told(&self) -> String {
+        told(self)
+    }
+
+    /// A query failed while something was being done.
+    pub fn query(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
+        move |error| Self::Database(DatabaseError::query(doing)(error))
+    }
+}

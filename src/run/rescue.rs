@@ -1,0 +1,84 @@
+//! Finds runs whose process died, and ends them: from then on nothing of theirs can commit.
+
+use super::begin::{Environment, Prepared, Run, prepare};
+use super::error::RunError;
+use crate::domain::run::{RunId, Status};
+use crate::store::error::{Fault, fault};
+use crate::store::jobs::{self, Ending};
+use crate::store::lock;
+use sqlx::{Connection as _, PgConnection};
+
+/// How often the fence is tried before the rescue gives up. Each try waits for the lock
+/// timeout and ends the dead run's sessions first.
+const TRIES_MAX: u32 = 5;
+
+/// Ends every dead run. Whoever holds the run lock is the only one alive.
+///
+/// # Errors
+/// The database; or a session of a dead run that can't be ended.
+pub async fn rescue(run: &Run) -> Result<Vec<RunId>, RunError> {
+    let mut connection = run.database.connect().await?;
+    rescue_all(&mut connection, Some(run.id)).await
+}
+
+/// Ends every dead run without making a run of its own.
+///
+/// # Errors
+/// [`RunError::Busy`] while a run is going on: then nothing needs rescue.
+pub async fn rescue_only(environment: &Environment) -> Result<Vec<RunId>, RunError> {
+    match prepare(environment, None).await? {
+        Prepared::Busy(..) => Err(RunError::Busy),
+        Prepared::Free(run, mut connection) => {
+            let rescued = rescue_all(&mut connection, None).await;
+            run.lock.release().await;
+            rescued
+        }
+    }
+}
+
+async fn rescue_all(
+    connection: &mut PgConnection,
+    own: Option<RunId>,
+) -> Result<Vec<RunId>, RunError> {
+    let open = jobs::open(connection).await.map_err(RunError::query("looking for dead runs"))?;
+    let mut rescued = Vec::new();
+    for dead in open.into_iter().filter(|dead| own.is_none_or(|own| own.0 != dead.id)) {
+        let id = RunId(dead.id);
+        fence_off(connection, &dead).await?;
+        tracing::warn!(run = %id, "ended a run whose process had died");
+        rescued.push(id);
+    }
+    Ok(rescued)
+}
+
+async fn fence_off(connection: &mut PgConnection, dead: &jobs::Open) -> Result<(), RunError> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        lock::terminate_sessions(connection, dead.id)
+            .await
+            .map_err(RunError::query("ending a dead run's sessions"))?;
+        match end(connection, dead).await {
+            Ok(()) => return Ok(()),
+            Err(error) if tries < TRIES_MAX && fault(&error) == Fault::Transient => {}
+            Err(error) => return Err(RunError::query("ending a dead run")(error)),
+        }
+    }
+}
+
+async fn end(connection: &mut PgConnection, dead: &jobs::Open) -> sqlx::Result<()> {
+    let id = RunId(dead.id);
+    let mut transaction = connection.begin().await?;
+    jobs::wait_shortly(&mut transaction).await?;
+    if jobs::lock_to_end(&mut transaction, id).await? {
+        let totals = jobs::totals(&mut transaction, id).await?;
+        let last_sign = totals.last_result_at.unwrap_or(dead.started_at);
+        let ending = Ending {
+            duration: (last_sign - dead.started_at).to_std().unwrap_or_default(),
+            error: Some("its process ended without a word".to_owned()),
+            ..Ending::of(Status::Interrupted)
+        };
+        jobs::end(&mut transaction, id, &ending, &totals).await?;
+    }
+    transaction.commit().await
+}

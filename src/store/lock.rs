@@ -1,0 +1,58 @@
+//! The run lock: a session-level advisory lock, and what its session looks like to others.
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+/// The advisory lock's key: the first 8 bytes of SHA-256 of "payment-monitor run".
+pub const RUN_LOCK: i64 = 0x0083_ef8b_262d_90d3;
+
+/// The name under which the server knows a run's connections.
+pub fn application_name(run: Uuid) -> String {
+    format!("payment-monitor {run}")
+}
+
+/// Prepares the session that will hold the lock: it ends by itself when nobody pings it, so
+/// that a killed or paused process can't hold the lock for ever.
+pub async fn prepare(connection: &mut PgConnection, idle_seconds_max: i32) -> sqlx::Result<()> {
+    let timeout = format!("{idle_seconds_max}s");
+    sqlx::query!("SELECT set_config('idle_session_timeout', $1, false)", timeout)
+        .fetch_one(connection)
+        .await
+        .map(drop)
+}
+
+/// Takes the lock if it is free.
+pub async fn try_take(connection: &mut PgConnection) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock($1) AS "taken!""#, RUN_LOCK)
+        .fetch_one(connection)
+        .await
+}
+
+/// The server process behind a connection. Behind a pooler in transaction mode it changes.
+pub async fn backend(connection: &mut PgConnection) -> sqlx::Result<i32> {
+    sqlx::query_scalar!(r#"SELECT pg_backend_pid() AS "pid!""#).fetch_one(connection).await
+}
+
+/// Whether some session holds the run lock, seen from any other session of the primary.
+pub async fn is_held(connection: &mut PgConnection) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM pg_locks
+            WHERE locktype = 'advisory' AND granted AND objsubid = 1
+                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                AND (classid::bigint << 32) | objid::bigint = $1) AS "held!""#,
+        RUN_LOCK
+    )
+    .fetch_one(connection)
+    .await
+}
+
+/// Ends every other session of a run; gives how many there were.
+pub async fn terminate_sessions(connection: &mut PgConnection, run: Uuid) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"SELECT count(pg_terminate_backend(pid)) AS "ended!" FROM pg_stat_activity
+        WHERE application_name = $1 AND usename = current_user AND pid <> pg_backend_pid()"#,
+        application_name(run)
+    )
+    .fetch_one(connection)
+    .await
+}

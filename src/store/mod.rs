@@ -1,0 +1,22 @@
+//! The only SQL of the program: one file per table or view.
+//!
+//! Functions take a connection; they neither begin nor commit, so that their callers decide
+//! what is atomic. Nothing here retries, prints or decides.
+
+pub mod comparison;
+pub mod connection;
+pub mod copy;
+pub mod discrepancies;
+pub mod error;
+pub mod events;
+pub mod jobs;
+pub mod lock;
+pub mod operations;
+pub mod results;
+pub mod runs;
+pub mod schema;
+pub mod seed;
+pub mod staging;
+
+pub use connection::Database;
+pub use error::{DatabaseError, Fault};
