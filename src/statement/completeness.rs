@@ -169,7 +169,10 @@ fn number(piece: Piece<'_>) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn judged(pages: &[(usize, Option<bool>)], names: &[&str]) -> Listing {
+    /// A page's file and what it says of `has_more`.
+    type FileAndMore = (usize, Option<bool>);
+
+    fn judged(pages: &[FileAndMore], names: &[&str]) -> Listing {
         let pages = pages.iter().map(|&(file, has_more)| Page { file, has_more }).collect();
         let evidence = Evidence { paged: 1, pages, ..Evidence::default() };
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
@@ -198,7 +201,7 @@ mod tests {
     #[test]
     fn every_gap_in_the_proof_is_told() {
         let three = [(0, MORE), (1, MORE), (2, LAST)];
-        let cases: [(&[(usize, Option<bool>)], &[&str], &str); 8] = [
+        let cases: [(&[FileAndMore], &[&str], &str); 8] = [
             (&[(0, MORE)], &["a"], "says has_more: true"),
             (&[(0, LAST), (0, LAST)], &["a"], "2 list pages say has_more: false"),
             (&[(0, None)], &["a"], "does not say has_more"),

@@ -75,15 +75,23 @@ pub(super) struct Framer {
     open: Vec<u8>,
     /// The depth at which elements stand; none outside such arrays.
     level: Option<usize>,
-    is_in_text: bool,
-    is_escaped: bool,
+    text: Text,
     /// A comma came and its element has not.
     is_after_comma: bool,
     outer: Piece,
     element: Piece,
     line: u64,
-    /// Bytes of the current line that were in earlier chunks, minus where it began in this one.
-    column_base: i64,
+    /// Where the current line began, and the chunk, in bytes from the stream's beginning.
+    line_offset: u64,
+    chunk_offset: u64,
+}
+
+/// Where a byte stands with regard to JSON's texts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Text {
+    Outside,
+    Inside,
+    AfterBackslash,
 }
 
 impl Framer {
@@ -92,13 +100,13 @@ impl Framer {
             cuts_pages,
             open: Vec::new(),
             level: None,
-            is_in_text: false,
-            is_escaped: false,
+            text: Text::Outside,
             is_after_comma: false,
             outer: Piece::default(),
             element: Piece::default(),
             line: 1,
-            column_base: 0,
+            line_offset: 0,
+            chunk_offset: 0,
         }
     }
 
@@ -112,7 +120,7 @@ impl Framer {
         let mut kept = 0;
         let mut at = 0;
         while at < chunk.len() {
-            if self.is_in_text {
+            if self.text != Text::Outside {
                 at = self.skip_text(chunk, at).map_err(Cut::Broken)?;
                 continue;
             }
@@ -130,15 +138,16 @@ impl Framer {
                 }
                 b'\n' => {
                     self.line += 1;
-                    self.column_base = -(at as i64) - 1;
+                    self.line_offset = self.chunk_offset + at as u64 + 1;
                 }
                 b' ' | b'\t' | b'\r' => {}
+                _ if self.element.began.is_some() => {}
                 _ => self.begin(chunk, &mut kept, at).map_err(Cut::Broken)?,
             }
             at += 1;
         }
         self.keep(&chunk[kept..]);
-        self.column_base += chunk.len() as i64;
+        self.chunk_offset += chunk.len() as u64;
         Ok(())
     }
 
@@ -151,8 +160,8 @@ impl Framer {
     }
 
     fn place(&self, at: usize) -> Place {
-        let column = (self.column_base + at as i64 + 1).max(1);
-        Place { line: self.line, column: column.unsigned_abs() }
+        let column = self.chunk_offset + at as u64 + 1 - self.line_offset;
+        Place { line: self.line, column }
     }
 
     fn broken(&self, at: usize, why: &'static str) -> Broken {
@@ -165,8 +174,8 @@ impl Framer {
 
     /// Moves behind the text's end, or the chunk's.
     fn skip_text(&mut self, chunk: &[u8], from: usize) -> Result<usize, Broken> {
-        if self.is_escaped {
-            self.is_escaped = false;
+        if self.text == Text::AfterBackslash {
+            self.text = Text::Inside;
             return Ok(from + 1);
         }
         let Some(found) = memchr::memchr3(b'"', b'\\', b'\n', &chunk[from..]) else {
@@ -174,8 +183,8 @@ impl Framer {
         };
         let at = from + found;
         match chunk[at] {
-            b'"' => self.is_in_text = false,
-            b'\\' => self.is_escaped = true,
+            b'"' => self.text = Text::Outside,
+            b'\\' => self.text = Text::AfterBackslash,
             _ => return Err(self.broken(at, "a line ends in the middle of a text")),
         }
         Ok(at + 1)
@@ -183,16 +192,15 @@ impl Framer {
 
     /// Takes note of the first byte of a value, where one begins.
     fn begin(&mut self, chunk: &[u8], kept: &mut usize, at: usize) -> Result<(), Broken> {
-        let place = self.place(at);
         if self.open.is_empty() {
             if !matches!(chunk[at], b'{' | b'[') {
                 return Err(self.broken(at, "an object or an array is expected here"));
             }
-            self.outer.began = Some(place);
+            self.outer.began = Some(self.place(at));
             *kept = at;
         } else if self.is_at_level() && self.element.began.is_none() {
             // What stood between elements is dropped, or millions of line breaks would add up.
-            self.element.began = Some(place);
+            self.element.began = Some(self.place(at));
             self.is_after_comma = false;
             *kept = at;
         }
@@ -201,7 +209,7 @@ impl Framer {
 
     fn open(&mut self, byte: u8, chunk: &[u8], kept: &mut usize, at: usize) -> Result<(), Broken> {
         if byte == b'"' {
-            self.is_in_text = true;
+            self.text = Text::Inside;
             return Ok(());
         }
         if self.open.len() == DEPTH_MAX {
@@ -345,7 +353,7 @@ mod tests {
 
     fn cut(text: &[u8], chunk_bytes: usize) -> (Vec<(String, u64)>, Option<Broken>) {
         let mut framer = Framer::new(true);
-        let mut frames = Vec::new();
+        let mut taken = Vec::new();
         let mut take = |frame: Frame<'_>, place: Place| {
             let text = match frame {
                 Frame::TooLong => "too long".to_owned(),
@@ -353,16 +361,16 @@ mod tests {
                 Frame::ArrayElement(b) => format!("a{}", b.escape_ascii()),
                 Frame::Value(b) => format!("v{}", b.escape_ascii()),
             };
-            frames.push((text, place.line));
+            taken.push((text, place.line));
             Ok::<(), ()>(())
         };
         for chunk in text.chunks(chunk_bytes) {
             if let Err(Cut::Broken(broken)) = framer.feed(chunk, &mut take) {
-                return (frames, Some(broken));
+                return (taken, Some(broken));
             }
         }
         let end = framer.finish().err();
-        (frames, end)
+        (taken, end)
     }
 
     const PAGE: &[u8] = br#"{"object":"list","data":[{"a":"]}\"[{"},

@@ -139,7 +139,7 @@ impl Values for StripeValues<'_> {
         let page = object.page().filter(|_| origin == Origin::Loose);
         if let Some(page) = page {
             self.take_elements(json, line, intake)?;
-            intake.page(page);
+            intake.page(&page);
             return Ok(Ok(()));
         }
         match object.mode() {

@@ -73,7 +73,7 @@ fn subscription(id: u32) -> String {
 }
 
 fn lines(objects: &[String]) -> String {
-    objects.iter().map(|object| format!("{object}\n")).collect()
+    objects.join("\n") + "\n"
 }
 
 fn page(url: &str, objects: &[String], has_more: bool) -> String {
@@ -90,7 +90,8 @@ fn pretty(json: &str) -> String {
 fn arrangements(objects: &[String]) -> Vec<(&'static str, String)> {
     let whole = page("/v1/charges", objects, false);
     let prettily: Vec<_> = objects.iter().map(|object| pretty(object)).collect();
-    let pages: String = objects.iter().map(|o| page("/v1/charges", &[o.clone()], true)).collect();
+    let pages: String =
+        objects.iter().map(|o| page("/v1/charges", std::slice::from_ref(o), true)).collect();
     vec![
         ("lines", lines(objects)),
         ("lines with carriage returns and blank ones", lines(objects).replace('\n', "\r\n\r\n")),

@@ -58,7 +58,7 @@ impl Object<'_> {
     /// # Errors
     /// A field is missing or not valid; the refusal names it.
     pub fn content(&self) -> Result<Content, Refusal> {
-        let Scalar::Text(kind) = &self.object else {
+        let Scalar::Text(kind) = &self.kind else {
             return Err(Refusal("object, which says what kind of record it is, is missing".into()));
         };
         match kind.as_ref() {

@@ -10,7 +10,8 @@ use std::fmt;
 /// What is used of an object. Fields that nested objects hold are taken out of them.
 #[derive(Debug, Default)]
 pub(in super::super) struct Object<'a> {
-    pub(super) object: Scalar<'a>,
+    /// The field `object`.
+    pub(super) kind: Scalar<'a>,
     pub(super) id: Scalar<'a>,
     pub(super) customer: Scalar<'a>,
     pub(super) status: Scalar<'a>,
@@ -62,7 +63,7 @@ impl<'a> Object<'a> {
         user_id_key: &str,
     ) -> Result<(), A::Error> {
         let (slot, at) = match field {
-            Field::Object => (&mut self.object, ITSELF),
+            Field::Object => (&mut self.kind, ITSELF),
             Field::Id => (&mut self.id, ITSELF),
             Field::Customer => (&mut self.customer, ID),
             Field::Status => (&mut self.status, ITSELF),

@@ -105,7 +105,7 @@ fn a_manifest_that_does_not_match_refuses_the_statement() {
     for (text, manifest, expected) in [
         (lines(&[charge(1)]), full.clone(), "number of records should be 2 and is 1"),
         (lines(&[charge(1), charge(3)]), full.clone(), "the SHA-256 should be"),
-        (content.clone(), full.replace("]", r#"],"livemode":false"#), "manifest manifest.json"),
+        (content.clone(), full.replace(']', r#"],"livemode":false"#), "manifest manifest.json"),
     ] {
         let folder = Folder::with("a", text);
         folder.write("manifest.json", manifest);
