@@ -3,70 +3,10 @@
 //! and with its `data` emptied. It checks brackets and commas only; what is inside a value is
 //! for serde to judge.
 
-use super::lines::VALUE_BYTES_MAX;
+use super::frame::{Broken, Cut, Frame, Kind, Piece, Place, emit};
 
 /// How deep brackets may be nested.
 const DEPTH_MAX: usize = 256;
-
-/// A piece of the stream.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Frame<'a> {
-    /// An element of a list page's `data`.
-    PageElement(&'a [u8]),
-    /// An element of a top-level array.
-    ArrayElement(&'a [u8]),
-    /// A top-level object.
-    Value(&'a [u8]),
-    /// Any of them beyond [`VALUE_BYTES_MAX`]; its content is gone.
-    TooLong,
-}
-
-/// A place in the file, counted from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
-    pub line: u64,
-    pub column: u64,
-}
-
-/// The documents' structure is broken here.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Broken {
-    pub at: Place,
-    pub why: &'static str,
-}
-
-/// What ends the cutting: a broken structure, or whatever the taker of the frames returns.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Cut<E> {
-    Broken(Broken),
-    Taker(E),
-}
-
-/// Bytes collected of one value.
-#[derive(Default)]
-struct Piece {
-    bytes: Vec<u8>,
-    is_too_long: bool,
-    /// Where it began; none between values.
-    began: Option<Place>,
-}
-
-impl Piece {
-    fn push(&mut self, bytes: &[u8]) {
-        if self.is_too_long || self.bytes.len() + bytes.len() > VALUE_BYTES_MAX {
-            self.is_too_long = true;
-            self.bytes.clear();
-        } else {
-            self.bytes.extend_from_slice(bytes);
-        }
-    }
-
-    fn reset(&mut self) {
-        self.bytes.clear();
-        self.is_too_long = false;
-        self.began = None;
-    }
-}
 
 pub(super) struct Framer {
     /// Whether the array `data` of a top-level object is cut into elements.
@@ -301,43 +241,6 @@ impl Framer {
     }
 }
 
-/// What a value will be handed on as.
-#[derive(Clone, Copy)]
-enum Kind {
-    PageElement,
-    ArrayElement,
-    Value,
-}
-
-impl Kind {
-    fn frame(self, bytes: &[u8]) -> Frame<'_> {
-        match self {
-            Self::PageElement => Frame::PageElement(bytes),
-            Self::ArrayElement => Frame::ArrayElement(bytes),
-            Self::Value => Frame::Value(bytes),
-        }
-    }
-}
-
-/// Hands on a value; one that lies in a single chunk is not copied.
-fn emit<E>(
-    piece: &mut Piece,
-    last: &[u8],
-    began: Place,
-    kind: Kind,
-    take: &mut dyn FnMut(Frame<'_>, Place) -> Result<(), E>,
-) -> Result<(), Cut<E>> {
-    let is_whole = piece.bytes.is_empty() && !piece.is_too_long && last.len() <= VALUE_BYTES_MAX;
-    let result = if is_whole {
-        take(kind.frame(last), began)
-    } else {
-        piece.push(last);
-        take(if piece.is_too_long { Frame::TooLong } else { kind.frame(&piece.bytes) }, began)
-    };
-    piece.reset();
-    result.map_err(Cut::Taker)
-}
-
 /// Whether a top-level object's bytes so far end in `"data": [`.
 fn names_data(outer: &[u8]) -> bool {
     let before = outer.strip_suffix(b"[").unwrap_or(outer).trim_ascii_end();
@@ -347,89 +250,4 @@ fn names_data(outer: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn cut(text: &[u8], chunk_bytes: usize) -> (Vec<(String, u64)>, Option<Broken>) {
-        let mut framer = Framer::new(true);
-        let mut taken = Vec::new();
-        let mut take = |frame: Frame<'_>, place: Place| {
-            let text = match frame {
-                Frame::TooLong => "too long".to_owned(),
-                Frame::PageElement(b) => format!("p{}", b.escape_ascii()),
-                Frame::ArrayElement(b) => format!("a{}", b.escape_ascii()),
-                Frame::Value(b) => format!("v{}", b.escape_ascii()),
-            };
-            taken.push((text, place.line));
-            Ok::<(), ()>(())
-        };
-        for chunk in text.chunks(chunk_bytes) {
-            if let Err(Cut::Broken(broken)) = framer.feed(chunk, &mut take) {
-                return (taken, Some(broken));
-            }
-        }
-        let end = framer.finish().err();
-        (taken, end)
-    }
-
-    const PAGE: &[u8] = br#"{"object":"list","data":[{"a":"]}\"[{"},
-{"b":[1,{"data":[]}]} ],"has_more":false}
-{"id":1,"x":{"data":[1]},"\"data":[2]}
-[ {"c":1},2,
-"x"]"#;
-
-    #[test]
-    fn pages_arrays_and_values_are_cut_into_elements() {
-        let (frames, broken) = cut(PAGE, usize::MAX);
-        assert_eq!(broken, None);
-        let texts: Vec<_> = frames.iter().map(|(text, line)| (text.as_str(), *line)).collect();
-        assert_eq!(texts[0], (r#"p{\"a\":\"]}\\\"[{\"}"#, 1));
-        assert_eq!(texts[1], (r#"p{\"b\":[1,{\"data\":[]}]} "#, 2));
-        assert_eq!(texts[2].1, 1);
-        assert!(texts[2].0.starts_with(r#"v{\"object\":\"list\",\"data\":["#), "{}", texts[2].0);
-        assert!(texts[2].0.ends_with(r#"],\"has_more\":false}"#), "{}", texts[2].0);
-        assert_eq!(texts[3].1, 3);
-        assert_eq!(texts[4..], [(r#"a{\"c\":1}"#, 4), ("a2", 4), (r#"a\"x\""#, 5)]);
-    }
-
-    #[test]
-    fn broken_structure_is_told_with_its_place() {
-        for (text, line, column) in [
-            ("{\"a\":1}\nx", 2, 1),
-            ("[1,]", 1, 4),
-            ("[,1]", 1, 2),
-            ("{\"a\":1]", 1, 7),
-            ("[\n  {\"a\":1}\n", 3, 1),
-            ("{\"a\":\"b\n\"}", 1, 8),
-            ("}", 1, 1),
-        ] {
-            let (_, broken) = cut(text.as_bytes(), usize::MAX);
-            assert_eq!(broken.map(|b| b.at), Some(Place { line, column }), "{text}");
-        }
-        assert!(cut("[".repeat(DEPTH_MAX + 1).as_bytes(), 7).1.is_some());
-    }
-
-    #[test]
-    fn an_element_beyond_the_bound_is_skipped_and_the_next_one_read() {
-        let text = format!("[\"{}\",{{}}]", "x".repeat(VALUE_BYTES_MAX));
-        for chunk_bytes in [1000, usize::MAX] {
-            let (frames, _) = cut(text.as_bytes(), chunk_bytes);
-            assert_eq!(frames, [("too long".to_owned(), 1), ("a{}".to_owned(), 1)]);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn frames_are_the_same_in_any_chunking(chunk_bytes in 1_usize..60) {
-            prop_assert_eq!(cut(PAGE, chunk_bytes), cut(PAGE, usize::MAX));
-        }
-
-        #[test]
-        fn any_bytes_are_cut_alike_in_any_chunking(
-            text in "[\\[\\]{}\",:\\\\ \\n1data]{0,40}", chunk_bytes in 1_usize..8
-        ) {
-            prop_assert_eq!(cut(text.as_bytes(), chunk_bytes), cut(text.as_bytes(), usize::MAX));
-        }
-    }
-}
+mod tests;

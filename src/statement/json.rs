@@ -3,7 +3,8 @@
 
 use super::error::{Flow, Halt, StatementError};
 use super::format;
-use super::framer::{Cut, Frame, Framer, Place};
+use super::frame::{Cut, Frame, Place};
+use super::framer::Framer;
 use super::input::Input;
 use super::intake::{Intake, Origin};
 use super::lines;
@@ -104,7 +105,13 @@ fn reason(json: &[u8], error: &serde_json::Error) -> String {
         Some(syntax) => format!("not JSON from column {} on", syntax.column()),
         None if json.first() != Some(&b'{') => "not a JSON object".to_owned(),
         None if error.is_data() => "a field has a value of another form than expected".to_owned(),
-        None => format!("a text is not valid Unicode before column {}", error.column() + 1),
+        // What is left: a lone surrogate, a byte that is no UTF-8, a number like 1e999.
+        None => {
+            format!(
+                "a text is not valid Unicode or a number too large, at column {}",
+                error.column()
+            )
+        }
     }
 }
 

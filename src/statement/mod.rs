@@ -9,6 +9,7 @@ mod error;
 mod facts;
 mod files;
 mod format;
+mod frame;
 mod framer;
 mod input;
 mod intake;

@@ -59,17 +59,23 @@ fn read(options: Options) -> Result<(Vec<Record>, Facts), StatementError> {
     Ok((records, facts))
 }
 
+/// A charge, compact, with brackets and quotes where they must not mislead.
 fn charge(id: u32) -> String {
-    format!(
-        r#"{{"id":"ch_{id}","object":"charge","amount":{id},"currency":"usd","status":"succeeded","created":{},"customer":"cus_{{{id}]","livemode":true,"description":"a \"quoted\" [text]","refunds":{{"data":[]}}}}"#,
-        1_700_000_000 + id
-    )
+    serde_json::json!({
+        "id": format!("ch_{id}"), "object": "charge", "amount": id, "currency": "usd",
+        "status": "succeeded", "created": 1_700_000_000 + id, "customer": format!("cus_{{{id}]"),
+        "livemode": true, "description": "a \"quoted\" [text]", "refunds": {"data": []},
+    })
+    .to_string()
 }
 
 fn subscription(id: u32) -> String {
-    format!(
-        r#"{{"id":"sub_{id}","object":"subscription","status":"active","created":1700000000,"items":{{"object":"list","data":[{{"price":{{"id":"gold"}}}}]}},"customer":"cus_{id}"}}"#
-    )
+    serde_json::json!({
+        "id": format!("sub_{id}"), "object": "subscription", "status": "active",
+        "created": 1_700_000_000, "customer": format!("cus_{id}"),
+        "items": {"object": "list", "data": [{"price": {"id": "gold"}}]},
+    })
+    .to_string()
 }
 
 fn lines(objects: &[String]) -> String {
@@ -119,7 +125,7 @@ fn zstd(text: &[u8]) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(12))]
     #[test]
     fn records_are_the_same_in_every_arrangement_and_compression(
         ids in prop::collection::vec(1_u32..1000, 1..40)

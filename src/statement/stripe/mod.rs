@@ -5,13 +5,15 @@
 //! object", "The Customer object" and "Pagination".
 
 mod charge;
+mod names;
 mod object;
 mod scalar;
 mod subscription;
 
 use super::error::Refusal;
 use super::{Record, StatementCustomer};
-pub(super) use object::{Names, Object};
+pub(super) use names::Names;
+pub(super) use object::Object;
 use scalar::Scalar;
 pub(super) use scalar::{TIME_MAX, TIME_MIN};
 
