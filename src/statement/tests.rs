@@ -9,6 +9,7 @@ use std::path::Path;
 
 mod broken;
 mod complete;
+mod errors;
 mod tables;
 
 /// A directory of statement files.

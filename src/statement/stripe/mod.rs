@@ -13,7 +13,7 @@ mod subscription;
 use super::error::Refusal;
 use super::{Record, StatementCustomer};
 pub(super) use names::Names;
-pub(super) use object::Object;
+pub(super) use object::{Object, uses};
 use scalar::Scalar;
 pub(super) use scalar::{TIME_MAX, TIME_MIN};
 
@@ -36,8 +36,9 @@ impl Object<'_> {
     /// The page's own fields, where this is a page: `data` is an array.
     pub fn page(&self) -> Option<PageFields> {
         self.has_data.then(|| PageFields {
-            has_more: match self.has_more {
-                Scalar::Bool(has_more) => Some(has_more),
+            // A search result has the same form, and lists what matched only.
+            has_more: match (&self.kind, &self.has_more) {
+                (Scalar::Text(kind), Scalar::Bool(has_more)) if kind == "list" => Some(*has_more),
                 _ => None,
             },
             url: match &self.url {

@@ -3,7 +3,7 @@
 
 use super::names::Names;
 use super::scalar::{At, ID, ITSELF, Scalar};
-use super::subscription::{Item, Items};
+use super::subscription::{ItemList, Items};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use std::fmt;
 
@@ -30,7 +30,7 @@ pub(in super::super) struct Object<'a> {
     pub(super) livemode: Scalar<'a>,
     pub(super) current_period_end: Scalar<'a>,
     pub(super) plan: Scalar<'a>,
-    pub(super) items: Vec<Item<'a>>,
+    pub(super) items: ItemList<'a>,
     /// `metadata[user_id_key]`
     pub(super) user_id: Scalar<'a>,
     pub(super) has_more: Scalar<'a>,
@@ -168,6 +168,11 @@ fn field(name: &str) -> Field {
         "data" => Field::Data,
         _ => Field::Unused,
     }
+}
+
+/// Whether a top-level field of this name is read.
+pub(in super::super) fn uses(name: &str) -> bool {
+    !matches!(field(name), Field::Unused)
 }
 
 struct Fields<'s> {

@@ -59,6 +59,7 @@ fn a_part_of_a_listing_proves_nothing() {
         format!("{whole}\n{}", charge(2)),
         format!("{whole}\n{whole}"),
         whole.replace(r#""has_more":false,"#, ""),
+        whole.replace(r#""object":"list""#, r#""object":"search_result""#),
     ] {
         let facts = Folder::with("x.json", &text).facts();
         assert!(matches!(facts.payments_listing, Listing::Unproven { .. }), "{text}");
@@ -96,6 +97,28 @@ fn a_manifest_covers_what_occurs_unless_it_says_more() {
     let facts = folder.facts();
     assert!(facts.payments_listing.is_proven());
     assert_eq!(facts.subscriptions_listing, Listing::NotCovered);
+}
+
+#[test]
+fn only_a_manifest_that_says_so_vouches_for_a_part_of_a_listing() {
+    let content = page("/v1/charges/search", &[charge(1)], false);
+    let folder = Folder::with("a", &content);
+    let files = [("a", 1, content.as_bytes())];
+    folder.write("manifest.json", manifest(&files, ""));
+    assert!(!folder.facts().payments_listing.is_proven());
+    folder.write("manifest.json", manifest(&files, r#","covers":["payments"]"#));
+    assert!(folder.facts().payments_listing.is_proven());
+}
+
+#[test]
+fn pages_of_the_same_name_in_two_directories_prove_nothing() {
+    let (first, second) = (Folder::new(), Folder::new());
+    first.write("page-1.json", page("/v1/charges", &[charge(1)], true));
+    second.write("page-1.json", page("/v1/charges", &[charge(2)], true));
+    second.write("page-2.json", page("/v1/charges", &[charge(3)], false));
+    let paths = vec![first.path().to_owned(), second.path().to_owned()];
+    let (_, facts) = read(Options { paths, ..Options::default() }).unwrap();
+    assert!(!facts.payments_listing.is_proven(), "the first one's page-2 is missing");
 }
 
 #[test]
