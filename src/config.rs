@@ -25,8 +25,10 @@ pub enum ConfigError {
     Wrong { place: String, why: String },
     #[error("no database is given: set DATABASE_URL, --database-url or `database_url` in {FILE}")]
     NoDatabase,
-    #[error("no statement is given: set --statement, PAYMENT_MONITOR_STATEMENT or `statement` \
-             in {FILE}")]
+    #[error(
+        "no statement is given: set --statement, PAYMENT_MONITOR_STATEMENT or `statement` \
+             in {FILE}"
+    )]
     NoStatement,
     #[error("{name} is {value}: a percentage makes no sense here, write a number or none")]
     NotAPercentage { name: &'static str, value: Limit },

@@ -1,6 +1,6 @@
 //! `demo`: a made-up company, its provider's statement, a run, and what can be seen of it.
 
-use super::printer::Printer;
+use super::printer::{self, Printer};
 use super::render::{self, table};
 use super::session::{Session, with_progress};
 use crate::cli::DemoArgs;
@@ -21,7 +21,7 @@ const DATABASE: &str = "demo";
 const WRITER: &str = "demo_writer";
 const USERS_SHOWN: i64 = 5;
 
-pub async fn demo(session: &Session, printer: &Printer, args: &DemoArgs) -> anyhow::Result<u8> {
+pub async fn demo(session: &Session, printer: Printer, args: &DemoArgs) -> anyhow::Result<u8> {
     let demo = demo::generate(args.seed, Utc::now());
     printer.heading("A made-up company");
     let options = postgres::Options { keep: args.keep, ..postgres::Options::default() };
@@ -29,14 +29,14 @@ pub async fn demo(session: &Session, printer: &Printer, args: &DemoArgs) -> anyh
     make_ledger(&server, &demo).await?;
     let folder = tempfile::tempdir().context("making a folder for the statement")?;
     write_statement(folder.path(), &demo)?;
-    printer.text(&introduction(&demo));
+    printer::text(&introduction(&demo));
 
     printer.heading("A run: the provider's statement against the company's ledger");
     let database = writer(&server)?;
     let first = one_run(session, &database, folder.path()).await?;
     let (width, palette) = (printer.width(), printer.palette());
-    printer.text(&render::tree(&first.summary, &first.operations, width, palette));
-    printer.text(&format!("\n{}", render::summary(&first.summary, width, palette)));
+    printer::text(&render::tree(&first.summary, &first.operations, width, palette));
+    printer::text(&format!("\n{}", render::summary(&first.summary, width, palette)));
 
     printer.heading("Payment failures, as the ledger has them now");
     let mut connection = database.connect().await?;
@@ -44,10 +44,10 @@ pub async fn demo(session: &Session, printer: &Printer, args: &DemoArgs) -> anyh
 
     printer.heading("The same statement again: nothing is left to do");
     let second = one_run(session, &database, folder.path()).await?;
-    printer.text(&again(&second, &mut connection).await?);
+    printer::text(&again(&second, &mut connection).await?);
     printer.heading("How to look further");
     let kept = args.keep.then(|| server.url(WRITER, DATABASE));
-    printer.text(&farewell(kept.as_deref(), folder.path()));
+    printer::text(&farewell(kept.as_deref(), folder.path()));
     if args.keep {
         let _ = folder.keep();
     } else {
@@ -114,10 +114,10 @@ fn introduction(demo: &Demo) -> String {
     )
 }
 
-async fn show_failures(connection: &mut PgConnection, printer: &Printer) -> anyhow::Result<()> {
+async fn show_failures(connection: &mut PgConnection, printer: Printer) -> anyhow::Result<()> {
     let reading = || DatabaseError::query("reading the payment failures");
     let days = runs::failures_by_day(connection).await.map_err(reading())?;
-    printer.text(&render::failures_per_day(&days, printer.width(), printer.palette()));
+    printer::text(&render::failures_per_day(&days, printer.width(), printer.palette()));
     let users = runs::failing_users(connection, USERS_SHOWN).await.map_err(reading())?;
     let count = |n: i64| u64::try_from(n).unwrap_or(0);
     let users: Vec<table::UserFailures> = users
@@ -130,7 +130,7 @@ async fn show_failures(connection: &mut PgConnection, printer: &Printer) -> anyh
         })
         .collect();
     let users = table::users_with_most_failures(&users, printer.width());
-    printer.text(&format!("\nThe users with most failures\n\n{users}"));
+    printer::text(&format!("\nThe users with most failures\n\n{users}"));
     Ok(())
 }
 

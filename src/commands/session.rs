@@ -1,6 +1,6 @@
 //! What every command starts with: settings, a runtime, logs and telemetry, and the signals.
 
-use super::printer::Printer;
+use super::printer;
 use crate::cli::{Cli, Command};
 use crate::config::{ErasedFlags, Settings};
 use crate::run::{Environment, Progress, Signal, Stop};
@@ -33,10 +33,10 @@ impl Session {
     ///
     /// # Errors
     /// Settings that can't be used.
-    pub fn start(cli: &Cli, printer: &Printer) -> anyhow::Result<Self> {
+    pub fn start(cli: &Cli) -> anyhow::Result<Self> {
         let settings = Settings::load(cli.config.as_deref(), &cli.connection, &flags(cli))?;
         let telemetry = Telemetry::from_environment().unwrap_or_else(|why| {
-            printer.note(&format!("warning: {why}"));
+            printer::note(&format!("warning: {why}"));
             Telemetry::default()
         });
         subscribe(&telemetry);
@@ -102,7 +102,8 @@ fn flags(cli: &Cli) -> Vec<&dyn ErasedFlags> {
 /// Each layer has a filter of its own: `RUST_LOG=warn` must not delete the trace.
 fn subscribe(telemetry: &Telemetry) {
     let console = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    let console = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(console);
+    let console =
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(console);
     let spans = telemetry.tracer().map(|tracer| {
         tracing_opentelemetry::layer()
             .with_location(false)
@@ -142,7 +143,8 @@ pub async fn with_progress<T>(
 ) -> T {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
     let spinner = ProgressStyle::with_template("{spinner} {msg:<8} {human_pos}");
-    let counted = ProgressStyle::with_template("{spinner} {msg:<8} [{bar:40}] {human_pos}/{human_len}");
+    let counted =
+        ProgressStyle::with_template("{spinner} {msg:<8} [{bar:40}] {human_pos}/{human_len}");
     let (Ok(spinner), Ok(counted)) = (spinner, counted) else { return work.await };
     bar.enable_steady_tick(Duration::from_millis(100));
     let showing = async {

@@ -46,7 +46,7 @@ impl<T> Pair<T> {
 
 /// All records of one table, and which of them are still equal on both sides.
 struct Pairs<'a, T> {
-    pairs: Vec<Pair<T>>,
+    all: Vec<Pair<T>>,
     untouched: Vec<usize>,
     rng: &'a mut ChaCha20Rng,
     expected: &'a mut Expectation,
@@ -65,7 +65,7 @@ impl<'a, T: Clone> Pairs<'a, T> {
             listed: vec![Listed { customer: customer(&row), row: row.clone() }],
             ledger: Some(row),
         };
-        Self { pairs: rows.into_iter().map(pair).collect(), untouched, rng, expected }
+        Self { all: rows.into_iter().map(pair).collect(), untouched, rng, expected }
     }
 
     /// Changes `times` untouched pairs whose row suits, without any discrepancy to be found.
@@ -76,10 +76,10 @@ impl<'a, T: Clone> Pairs<'a, T> {
         mut change: impl FnMut(&mut Pair<T>, &mut ChaCha20Rng),
     ) {
         for _ in 0..times {
-            let is_suitable = |&at: &usize| self.pairs[at].ledger.as_ref().is_some_and(&suits);
+            let is_suitable = |&at: &usize| self.all[at].ledger.as_ref().is_some_and(&suits);
             let found = self.untouched.iter().position(is_suitable);
             let at = self.untouched.swap_remove(found.expect("a company with such a row"));
-            change(&mut self.pairs[at], self.rng);
+            change(&mut self.all[at], self.rng);
         }
     }
 
@@ -104,7 +104,7 @@ impl<'a, T: Clone> Pairs<'a, T> {
     fn sides(self) -> (Vec<T>, Vec<Listed<T>>) {
         let mut ledger = Vec::new();
         let mut listed = Vec::new();
-        for pair in self.pairs {
+        for pair in self.all {
             ledger.extend(pair.ledger);
             listed.extend(pair.listed);
         }
@@ -192,7 +192,6 @@ fn payments_on_one_side(pairs: &mut Pairs<PaymentRow>, times: Times) {
 }
 
 fn payments_with_another_status(pairs: &mut Pairs<PaymentRow>) {
-    const STATUS: Kind = Kind::Differs(Field::Status);
     let failed = |p: &PaymentRow| p.status == "failed" && p.amount_minor >= 200;
     pairs.differ(14, STATUS, None, PaymentRow::is_plain_success, |p, _| p.kept().make_pending());
     pairs.differ(6, STATUS, None, failed, |p, _| p.kept().make_pending());
@@ -267,12 +266,13 @@ fn payments_that_need_a_person(pairs: &mut Pairs<PaymentRow>) {
     });
 }
 
+const STATUS: Kind = Kind::Differs(Field::Status);
+
 fn subscriptions(pairs: &mut Pairs<SubscriptionRow>, times: Times) {
     let active = |s: &SubscriptionRow| s.status == "active";
     let past_due = |s: &SubscriptionRow| s.status == "past_due";
     subscriptions_on_one_side(pairs, times);
 
-    const STATUS: Kind = Kind::Differs(Field::Status);
     pairs.differ(3, STATUS, None, active, |p, _| "past_due".clone_into(&mut p.stated().status));
     pairs.differ(2, STATUS, None, past_due, |p, _| "active".clone_into(&mut p.stated().status));
     pairs.differ(2, STATUS, None, active, |p, _| "canceled".clone_into(&mut p.stated().status));

@@ -36,12 +36,12 @@ pub struct Approval {
 pub async fn approve(environment: &Environment, approval: Approval) -> Result<Report, RunError> {
     let parent = approvable(environment, &approval).await?;
     let run = match begin::begin(environment, Some(approval.run)).await? {
-        Begun::Started(run) => Arc::new(run),
+        Begun::Started(run) => Arc::new(*run),
         Begun::Skipped(report) => return Ok(*report),
     };
     let mut conclusion = Conclusion::default();
-    let ended = steps(&run, &approval, &parent, &mut conclusion).await;
-    Ok(finish::finish(run, conclusion, ended).await)
+    let ended = Box::pin(steps(&run, &approval, &parent, &mut conclusion)).await;
+    Ok(Box::pin(finish::finish(run, conclusion, ended)).await)
 }
 
 async fn steps(
@@ -90,10 +90,7 @@ async fn approvable(environment: &Environment, approval: &Approval) -> Result<Pa
     require_approvable(&mut connection, approval.run).await
 }
 
-async fn require_approvable(
-    connection: &mut PgConnection,
-    id: RunId,
-) -> Result<Parent, RunError> {
+async fn require_approvable(connection: &mut PgConnection, id: RunId) -> Result<Parent, RunError> {
     let doing = || RunError::query("reading the run that is to be decided upon");
     let refused = |why: String| Err(RunError::Refused(why));
     let Some(parent) = jobs::parent(connection, id).await.map_err(doing())? else {

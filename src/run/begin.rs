@@ -56,7 +56,7 @@ pub struct Run {
 
 /// How a beginning ended.
 pub enum Begun {
-    Started(Run),
+    Started(Box<Run>),
     /// Another run is going on; that is recorded.
     Skipped(Box<Report>),
 }
@@ -72,13 +72,13 @@ pub async fn begin(environment: &Environment, parent: Option<RunId>) -> Result<B
             let beginning = beginning(environment, id, parent, &clock);
             jobs::skip(&mut connection, &beginning)
                 .await
-                .map_err(|e| environment.database.explain(e))?;
+                .map_err(|e| environment.database.explain(&e))?;
             return Ok(Begun::Skipped(Box::new(Report::skipped(environment, id, parent, &clock))));
         }
     };
     let beginning = beginning(environment, run.id, parent, &run.clock);
-    jobs::begin(&mut connection, &beginning).await.map_err(|e| run.database.explain(e))?;
-    Ok(Begun::Started(*run))
+    jobs::begin(&mut connection, &beginning).await.map_err(|e| run.database.explain(&e))?;
+    Ok(Begun::Started(run))
 }
 
 /// A run whose lock was asked for, before anything is recorded.

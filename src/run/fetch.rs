@@ -65,7 +65,7 @@ pub async fn fetch(run: &Run, request: &Request) -> Result<Staged, RunError> {
     }
     let (facts, proofs) = reading.await??;
     transaction.commit().await.map_err(RunError::query("staging the statement"))?;
-    Ok(staged(facts, proofs, request))
+    Ok(scoped(facts, proofs, request))
 }
 
 async fn open(options: statement::Options) -> Result<Statement, RunError> {
@@ -85,11 +85,11 @@ fn read(
     chunks: &mpsc::Sender<Chunk>,
 ) -> Result<(Facts, [Proof; 3]), RunError> {
     let mut stages = [Stage::default(), Stage::default(), Stage::default()];
-    let mut sent = [0_i64; 3];
+    let mut handed_on = [0_i64; 3];
     let mut send = |stages: &mut [Stage; 3], table: usize| {
         let stage = &mut stages[table];
-        let records = u64::try_from(stage.proof.rows - sent[table]).unwrap_or(0);
-        sent[table] = stage.proof.rows;
+        let records = u64::try_from(stage.proof.rows - handed_on[table]).unwrap_or(0);
+        handed_on[table] = stage.proof.rows;
         let chunk = Chunk { table, rows: stage.rows.take(), records };
         // Nobody receives any more when the run has stopped.
         if chunks.blocking_send(chunk).is_ok() {
@@ -99,7 +99,7 @@ fn read(
         }
     };
     let facts = statement.read(&mut |record| {
-        let table = stage(run, &mut stages, &record);
+        let table = put(run, &mut stages, &record);
         if stages[table].rows.is_full() {
             return send(&mut stages, table);
         }
@@ -113,7 +113,7 @@ fn read(
     Ok((facts, stages.map(|stage| stage.proof)))
 }
 
-fn stage(run: RunId, [payments, subscriptions, customers]: &mut [Stage; 3], r: &Record) -> usize {
+fn put(run: RunId, [payments, subscriptions, customers]: &mut [Stage; 3], r: &Record) -> usize {
     match r {
         Record::Payment(payment) => {
             payments.payment(run, payment);
@@ -124,13 +124,13 @@ fn stage(run: RunId, [payments, subscriptions, customers]: &mut [Stage; 3], r: &
             1
         }
         Record::Customer(customer) => {
-            customers.customer(run, customer);
+            customers.customer(run, &customer.provider_customer_id, customer.user_id);
             2
         }
     }
 }
 
-fn staged(facts: Facts, proofs: [Proof; 3], request: &Request) -> Staged {
+fn scoped(facts: Facts, proofs: [Proof; 3], request: &Request) -> Staged {
     let asked = Asked {
         since: request.since,
         until: request.until,
@@ -141,9 +141,14 @@ fn staged(facts: Facts, proofs: [Proof; 3], request: &Request) -> Staged {
         clock_skew: request.clock_skew,
     };
     Staged {
-        payments: asked.scope(facts.earliest_payment, facts.payments_listing != statement::Listing::NotCovered),
-        subscriptions: asked
-            .scope(facts.earliest_subscription, facts.subscriptions_listing != statement::Listing::NotCovered),
+        payments: asked.scope(
+            facts.earliest_payment,
+            facts.payments_listing != statement::Listing::NotCovered,
+        ),
+        subscriptions: asked.scope(
+            facts.earliest_subscription,
+            facts.subscriptions_listing != statement::Listing::NotCovered,
+        ),
         known_until: asked.known_until(),
         facts,
         proofs,

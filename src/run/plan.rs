@@ -75,13 +75,13 @@ pub async fn from_statement(
     request: &Request,
 ) -> Result<Plan, RunError> {
     let (found, discrepancies) = mpsc::channel(DISCREPANCIES_MAX);
-    let planner = planner(run, staged, request).await?;
+    let decider = planner(run, staged, request).await?;
     let comparing = run.phase(names::COMPARE, compare(run, staged, found));
-    let planning = run.phase(names::PLAN, store(run, planner, discrepancies));
-    let (compared, planned) = tokio::join!(comparing, planning);
+    let planning = run.phase(names::PLAN, store(run, decider, discrepancies));
+    let (rows, stored) = tokio::join!(comparing, planning);
     // A comparison that broke off is the reason for whatever the plan then lacks.
-    let ledger_rows = compared?;
-    let (plan, connection) = planned?;
+    let ledger_rows = rows?;
+    let (plan, connection) = stored?;
     commit(connection).await?;
     Ok(Plan { ledger_rows, ..plan })
 }

@@ -74,9 +74,9 @@ async fn steps(
         }
         Ok(plan)
     });
-    let (compared, planned) = tokio::join!(comparing, planning);
-    let mut plan = planned?;
-    plan.ledger_rows = compared?;
+    let (rows, decided) = tokio::join!(comparing, planning);
+    let ledger_rows = rows?;
+    let plan = Plan { ledger_rows, ..decided? };
     let held = request.max_changes.holds(plan.operations, plan.ledger_rows);
     Ok(Preview { id: run.id, statement: staged.facts, plan, held })
 }

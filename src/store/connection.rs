@@ -80,7 +80,7 @@ impl Database {
         let opening = PgConnection::connect_with(&self.options);
         match tokio::time::timeout(CONNECT_TIMEOUT, opening).await {
             Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(error)) => Err(self.explain(error)),
+            Ok(Err(error)) => Err(self.explain(&error)),
             Err(_) => Err(self.unreachable("no answer within 10 s".to_owned())),
         }
     }
@@ -100,16 +100,12 @@ impl Database {
     }
 
     /// Tells what an error of this database means.
-    pub fn explain(&self, error: sqlx::Error) -> DatabaseError {
+    pub fn explain(&self, error: &sqlx::Error) -> DatabaseError {
         let place = self.place();
         let code = error.as_database_error().and_then(|e| e.code()).map(|c| c.into_owned());
         match code.as_deref() {
-            Some("28P01" | "28000") => {
-                DatabaseError::Login { place, user: self.user().to_owned() }
-            }
-            Some("3D000") => {
-                DatabaseError::NoDatabase { place, name: self.database().to_owned() }
-            }
+            Some("28P01" | "28000") => DatabaseError::Login { place, user: self.user().to_owned() },
+            Some("3D000") => DatabaseError::NoDatabase { place, name: self.database().to_owned() },
             Some("53300") => DatabaseError::TooManyConnections { place },
             Some("42501") => {
                 let what = error.as_database_error().map_or("", |e| e.message()).to_owned();
@@ -117,14 +113,13 @@ impl Database {
             }
             Some("25006") => DatabaseError::ReadOnly { place },
             Some("53100") => DatabaseError::DiskFull,
-            _ => self.unreachable(brief(&error)),
+            _ => self.unreachable(brief(error)),
         }
     }
 
     fn unreachable(&self, why: String) -> DatabaseError {
         DatabaseError::Unreachable { place: self.place(), why }
     }
-
 }
 
 /// The driver's words about a bad URL, with the URL itself taken out should it be quoted.
@@ -146,7 +141,7 @@ pub async fn require_writable(
     )
     .fetch_one(connection)
     .await
-    .map_err(|e| database.explain(e))?;
+    .map_err(|e| database.explain(&e))?;
     if row.replica {
         return Err(DatabaseError::Replica { place: database.place() });
     }

@@ -54,10 +54,10 @@ fn refusal(error: &dyn sqlx::error::DatabaseError) -> String {
         None => code.into_owned(),
     };
     if let Some(constraint) = error.constraint() {
-        text.push_str(&format!(": constraint {constraint}"));
+        text = format!("{text}: constraint {constraint}");
     }
     if let Some(table) = error.table() {
-        text.push_str(&format!(" of {table}"));
+        text = format!("{text} of {table}");
     }
     text
 }
@@ -90,29 +90,45 @@ pub enum DatabaseError {
     Login { place: String, user: String },
     #[error("{place} has no database {name:?}: create it, then run `payment-monitor migrate`")]
     NoDatabase { place: String, name: String },
-    #[error("{place} has no connection left (SQLSTATE 53300): lower --concurrency, or raise \
-             max_connections")]
+    #[error(
+        "{place} has no connection left (SQLSTATE 53300): lower --concurrency, or raise \
+             max_connections"
+    )]
     TooManyConnections { place: String },
-    #[error("{place} is a read replica: connect to the primary, because only there can be \
-             written and only there is it seen whether a run is going on")]
+    #[error(
+        "{place} is a read replica: connect to the primary, because only there can be \
+             written and only there is it seen whether a run is going on"
+    )]
     Replica { place: String },
-    #[error("{place} is read-only (default_transaction_read_only is on): this role or database \
-             must be allowed to write")]
+    #[error(
+        "{place} is read-only (default_transaction_read_only is on): this role or database \
+             must be allowed to write"
+    )]
     ReadOnly { place: String },
-    #[error("{place} goes through a pooler in transaction mode, where a session's lock means \
-             nothing: connect to PostgreSQL itself, or to a pool in session mode")]
+    #[error(
+        "{place} goes through a pooler in transaction mode, where a session's lock means \
+             nothing: connect to PostgreSQL itself, or to a pool in session mode"
+    )]
     Pooler { place: String },
-    #[error("the database is not migrated (schema version {found}, this program needs {needed}): \
-             run `payment-monitor migrate` with the owner's login")]
+    #[error(
+        "the database is not migrated (schema version {found}, this program needs {needed}): \
+             run `payment-monitor migrate` with the owner's login"
+    )]
     NotMigrated { found: i64, needed: i64 },
-    #[error("the database's schema is version {found}, newer than this program knows ({needed}): \
-             install the newer payment-monitor")]
+    #[error(
+        "the database's schema is version {found}, newer than this program knows ({needed}): \
+             install the newer payment-monitor"
+    )]
     Newer { found: i64, needed: i64 },
-    #[error("role {user} may not {what}: grant it payment_monitor_writer \
-             (`GRANT payment_monitor_writer TO {user}`)")]
+    #[error(
+        "role {user} may not {what}: grant it payment_monitor_writer \
+             (`GRANT payment_monitor_writer TO {user}`)"
+    )]
     Privilege { user: String, what: String },
-    #[error("the database has no space left (SQLSTATE 53100): free some, then run again; \
-             nothing was left half-done")]
+    #[error(
+        "the database has no space left (SQLSTATE 53100): free some, then run again; \
+             nothing was left half-done"
+    )]
     DiskFull,
     #[error("{doing}: {why}")]
     Query {

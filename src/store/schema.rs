@@ -17,11 +17,10 @@ pub fn version_needed() -> i64 {
 
 /// The schema version of the database; 0 where it was never migrated.
 pub async fn version(connection: &mut PgConnection) -> sqlx::Result<i64> {
-    let known = sqlx::query_scalar!(
-        r#"SELECT to_regclass('_sqlx_migrations') IS NOT NULL AS "known!""#
-    )
-    .fetch_one(&mut *connection)
-    .await?;
+    let known =
+        sqlx::query_scalar!(r#"SELECT to_regclass('_sqlx_migrations') IS NOT NULL AS "known!""#)
+            .fetch_one(&mut *connection)
+            .await?;
     if !known {
         return Ok(0);
     }
@@ -39,7 +38,7 @@ pub async fn require_current(
     connection: &mut PgConnection,
     database: &Database,
 ) -> Result<(), DatabaseError> {
-    let found = version(connection).await.map_err(|e| database.explain(e))?;
+    let found = version(connection).await.map_err(|e| database.explain(&e))?;
     let needed = version_needed();
     match found.cmp(&needed) {
         std::cmp::Ordering::Less => Err(DatabaseError::NotMigrated { found, needed }),
@@ -56,7 +55,7 @@ pub async fn migrate(
     connection: &mut PgConnection,
     database: &Database,
 ) -> Result<(i64, i64), DatabaseError> {
-    let found = version(connection).await.map_err(|e| database.explain(e))?;
+    let found = version(connection).await.map_err(|e| database.explain(&e))?;
     if found > version_needed() {
         return Err(DatabaseError::Newer { found, needed: version_needed() });
     }

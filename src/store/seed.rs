@@ -1,16 +1,17 @@
 //! Makes a company's side of a database: its logins and its tables' rows. The demo's and the
 //! tests' ledgers come from here; a run never uses it.
 
-use crate::demo::{Company, PaymentRow, SubscriptionRow, UserRow};
 use crate::demo::REFUSED_BY;
+use crate::demo::{Company, PaymentRow, SubscriptionRow, UserRow};
 use crate::store::copy::Rows;
 use sqlx::{AssertSqlSafe, PgConnection};
 
 /// A database to make a ledger in.
 pub async fn create_database(connection: &mut PgConnection, name: &str) -> sqlx::Result<()> {
-    let create = sqlx::query_scalar!(r#"SELECT format('CREATE DATABASE %I', $1::text) AS "sql!""#, name)
-        .fetch_one(&mut *connection)
-        .await?;
+    let create =
+        sqlx::query_scalar!(r#"SELECT format('CREATE DATABASE %I', $1::text) AS "sql!""#, name)
+            .fetch_one(&mut *connection)
+            .await?;
     sqlx::raw_sql(AssertSqlSafe(create)).execute(connection).await.map(drop)
 }
 
@@ -35,8 +36,12 @@ pub async fn create_writer(
 pub async fn load(connection: &mut PgConnection, company: &Company) -> sqlx::Result<()> {
     let mut rows = Rows::new();
     company.users.iter().for_each(|row| user(&mut rows, row));
-    copy(connection, "COPY users (id, provider_customer_id, email, created_at) FROM STDIN", &mut rows)
-        .await?;
+    copy(
+        connection,
+        "COPY users (id, provider_customer_id, email, created_at) FROM STDIN",
+        &mut rows,
+    )
+    .await?;
     company.payments.iter().for_each(|row| payment(&mut rows, row));
     copy(connection, COPY_PAYMENTS, &mut rows).await?;
     company.subscriptions.iter().for_each(|row| subscription(&mut rows, row));

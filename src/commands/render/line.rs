@@ -1,6 +1,7 @@
 //! A line of text in parts that may be styled, cut to a width before any escape is written.
 
 use anstyle::{AnsiColor, Style};
+use std::fmt::Write as _;
 use unicode_width::UnicodeWidthChar;
 
 /// What each kind of text looks like. Plain: no escapes at all.
@@ -15,7 +16,7 @@ pub struct Palette {
 }
 
 impl Palette {
-    /// For a file, a pipe, or where NO_COLOR asks for it.
+    /// For a file, a pipe, or where `NO_COLOR` asks for it.
     pub fn plain() -> Self {
         let none = Style::new();
         Self { good: none, warning: none, bad: none, dim: none, strong: none, bar: none }
@@ -85,7 +86,7 @@ impl Line {
             if kept.is_empty() || style == Style::new() {
                 to.push_str(kept);
             } else {
-                to.push_str(&format!("{style}{kept}{style:#}"));
+                let _ = write!(to, "{style}{kept}{style:#}");
             }
             if cut {
                 break;

@@ -11,8 +11,6 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-const PLAIN: fn() -> Palette = Palette::plain;
-
 fn time(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
@@ -180,16 +178,53 @@ fn several_runs() -> Vec<Summary> {
     vec![run(), held, nothing]
 }
 
+/// Everything that is drawn, at one width.
+fn everything(width: usize, palette: Palette) -> Vec<String> {
+    vec![
+        failures_per_day(&eight_weeks(), width, palette),
+        tree(&run(), &operations(), width, palette),
+        summary(&run(), width, palette),
+        table::runs(&several_runs(), width),
+        table::discrepancies(&open(), width),
+        table::users_with_most_failures(&users(), width),
+    ]
+}
+
 #[test]
-fn look() {
-    for width in [80, 150] {
-        for palette in [Palette::plain(), Palette::colour()] {
-            println!("{}", failures_per_day(&eight_weeks(), width, palette));
-            println!("{}", tree(&run(), &operations(), width, palette));
-            println!("{}", summary(&run(), width, palette));
+fn everything_reads_well_in_80_columns_without_colour() {
+    assert_snapshot!(everything(80, Palette::plain()).join("\n"));
+}
+
+#[test]
+fn colour_changes_no_character() {
+    let plain = everything(80, Palette::plain()).join("\n");
+    let coloured = everything(80, Palette::colour()).join("\n");
+    assert_ne!(plain, coloured);
+    let stripped = anstream::adapter::strip_str(&coloured).to_string();
+    let trimmed: Vec<&str> = stripped.lines().map(str::trim_end).collect();
+    assert_eq!(plain.lines().collect::<Vec<_>>(), trimmed);
+}
+
+#[test]
+fn a_records_text_can_not_move_the_cursor() {
+    let mut operations = operations();
+    operations[0].description = "payment \u{1b}[2J ch_1".to_owned();
+    operations.truncate(1);
+    assert!(!tree(&run(), &operations, 80, Palette::plain()).contains('\u{1b}'));
+}
+
+proptest! {
+    #[test]
+    fn nothing_is_ever_wider_than_the_terminal(width in 40_usize..240, name in ".{0,200}") {
+        let mut long = run();
+        long.error = Some(name.clone());
+        let mut operations = operations();
+        operations[0].description = name;
+        let mut drawn = everything(width, Palette::plain());
+        drawn.push(summary(&long, width, Palette::plain()));
+        drawn.push(tree(&long, &operations, width, Palette::plain()));
+        for line in drawn.iter().flat_map(|text| text.lines()) {
+            prop_assert!(line::columns(line) <= width, "{} > {width}: {line}", line::columns(line));
         }
-        println!("{}", table::runs(&several_runs(), width));
-        println!("{}", table::discrepancies(&open(), width));
-        println!("{}", table::users_with_most_failures(&users(), width));
     }
 }

@@ -1,0 +1,160 @@
+//! A ledger of a test's own, on the one server, with an independent record of its changes.
+
+use payment_monitor::postgres::{Options, PrivateServer, SUPERUSER};
+use payment_monitor::run::{Report, Request, run};
+use payment_monitor::store::{Database, schema, seed};
+use secrecy::SecretString;
+use sqlx::{AssertSqlSafe, PgConnection, Row as _};
+use std::sync::atomic::{AtomicU32, Ordering};
+use tokio::sync::OnceCell;
+
+static SERVER: OnceCell<PrivateServer> = OnceCell::const_new();
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+const TEMPLATE: &str = "ledger_template";
+/// The login that the job runs as: never the owner.
+pub const WRITER: &str = "job";
+
+/// Notes every change of the company's tables, whoever makes it, in a table that the program
+/// knows nothing of.
+const INDEPENDENT_RECORD: &str = "
+CREATE TABLE recorded_changes (
+    position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    relation text NOT NULL, row_id bigint NOT NULL, verb text NOT NULL,
+    program text NOT NULL DEFAULT current_setting('application_name'));
+CREATE FUNCTION record_change() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    INSERT INTO recorded_changes (relation, row_id, verb)
+    VALUES (TG_TABLE_NAME, coalesce(NEW.id, OLD.id), TG_OP);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER recorded AFTER INSERT OR UPDATE OR DELETE ON payments
+    FOR EACH ROW EXECUTE FUNCTION record_change();
+CREATE TRIGGER recorded AFTER INSERT OR UPDATE OR DELETE ON subscriptions
+    FOR EACH ROW EXECUTE FUNCTION record_change();";
+
+/// A database with the schema, and nothing in it.
+pub struct Ledger {
+    name: String,
+    pub admin: PgConnection,
+    server: &'static PrivateServer,
+}
+
+impl Ledger {
+    /// Makes one.
+    pub async fn empty() -> Self {
+        let server = SERVER.get_or_init(start).await;
+        let name = format!("ledger_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let mut maintenance = connect(server, "postgres").await;
+        let create = format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}");
+        // Another test may be copying the template at this very moment.
+        while let Err(error) =
+            sqlx::raw_sql(AssertSqlSafe(create.clone())).execute(&mut maintenance).await
+        {
+            assert!(error.to_string().contains("being accessed"), "{error}");
+            tokio::task::yield_now().await;
+        }
+        let admin = connect(server, &name).await;
+        Self { name, admin, server }
+    }
+
+    /// Makes one with users 1 to `users`, of whom user n is customer `cus_n`.
+    pub async fn with_users(users: i64) -> Self {
+        let mut ledger = Self::empty().await;
+        let insert = format!(
+            "INSERT INTO users (id, provider_customer_id, email, created_at)
+            SELECT n, 'cus_' || n, 'user' || n || '@example.com', '2026-01-01'
+            FROM generate_series(1, {users}) n"
+        );
+        ledger.sql(&insert).await;
+        ledger
+    }
+
+    pub fn server(&self) -> &'static PrivateServer {
+        self.server
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The URL that the job connects to.
+    pub fn url(&self) -> String {
+        self.server.url(WRITER, &self.name)
+    }
+
+    pub fn database(&self) -> Database {
+        Database::new(&SecretString::from(self.url())).unwrap()
+    }
+
+    /// Executes statements as the superuser, that is, as the company.
+    pub async fn sql(&mut self, statements: &str) {
+        let statements = AssertSqlSafe(statements.to_owned());
+        sqlx::raw_sql(statements).execute(&mut self.admin).await.unwrap();
+    }
+
+    /// One text value, as the superuser sees it.
+    pub async fn text(&mut self, query: &str) -> String {
+        let query = AssertSqlSafe(format!("SELECT ({query})::text"));
+        let row = sqlx::query(query).fetch_one(&mut self.admin).await.unwrap();
+        row.get::<Option<String>, _>(0).unwrap_or_else(|| "NULL".to_owned())
+    }
+
+    /// One number, as the superuser sees it.
+    pub async fn number(&mut self, query: &str) -> i64 {
+        self.text(query).await.parse().unwrap()
+    }
+
+    /// Does a run of its own environment.
+    pub async fn run(&self, request: Request) -> Report {
+        let (environment, _stopper) = super::environment(self);
+        run(&environment, request).await.unwrap()
+    }
+
+    /// What must hold whatever has happened: every change in the ledger has exactly one
+    /// `applied` result and every such result exactly one change; totals are counts.
+    pub async fn assert_invariants(&mut self) {
+        let unmatched = "SELECT count(*) FROM (
+                SELECT relation, row_id, CASE verb WHEN 'INSERT' THEN 'INSERT' ELSE 'UPDATE' END v,
+                    count(*) FROM recorded_changes
+                WHERE program LIKE 'payment-monitor%' GROUP BY 1, 2, 3
+            ) change FULL JOIN (
+                SELECT CASE WHEN payment_id IS NULL THEN 'subscriptions' ELSE 'payments' END
+                        AS relation, coalesce(payment_id, subscription_id) AS row_id,
+                    CASE action WHEN 'new' THEN 'INSERT' ELSE 'UPDATE' END v, count(*)
+                FROM payment_monitor_results WHERE outcome = 'applied' GROUP BY 1, 2, 3
+            ) result USING (relation, row_id, v, count)
+            WHERE change.relation IS NULL OR result.relation IS NULL";
+        assert_eq!(self.number(unmatched).await, 0, "changes and results do not match");
+        let miscounted = "SELECT count(*) FROM payment_monitor_jobs j, LATERAL (SELECT
+                count(*) FILTER (WHERE outcome = 'applied') AS applied,
+                count(*) FILTER (WHERE outcome = 'failed') AS failed,
+                count(*) FILTER (WHERE outcome = 'conflict') AS conflict, count(*) AS total,
+                (SELECT count(*) FROM payment_monitor_operations WHERE job_id = j.id) AS planned
+                FROM payment_monitor_results r WHERE r.job_id = j.id) counted
+            WHERE execution_status <> 'running' AND (results_applied, results_failed,
+                results_conflict, total_results, operations_planned)
+                IS DISTINCT FROM (applied, failed, conflict, total, planned)";
+        assert_eq!(self.number(miscounted).await, 0, "totals are not counts");
+        let unplanned = "SELECT count(*) FROM payment_monitor_results r WHERE NOT EXISTS (
+            SELECT FROM payment_monitor_operations o WHERE o.id = r.id AND o.job_id = r.job_id)";
+        assert_eq!(self.number(unplanned).await, 0, "results without a planned operation");
+    }
+}
+
+async fn connect(server: &PrivateServer, database: &str) -> PgConnection {
+    let url = SecretString::from(server.url(SUPERUSER, database));
+    Database::new(&url).unwrap().named("company").connect().await.unwrap()
+}
+
+async fn start() -> PrivateServer {
+    let server = PrivateServer::start(Options::default()).await.unwrap();
+    let mut maintenance = connect(&server, "postgres").await;
+    seed::create_database(&mut maintenance, TEMPLATE).await.unwrap();
+    let mut template = connect(&server, TEMPLATE).await;
+    let url = SecretString::from(server.url(SUPERUSER, TEMPLATE));
+    schema::migrate(&mut template, &Database::new(&url).unwrap()).await.unwrap();
+    sqlx::raw_sql(INDEPENDENT_RECORD).execute(&mut template).await.unwrap();
+    seed::create_writer(&mut maintenance, WRITER, server.password()).await.unwrap();
+    server
+}

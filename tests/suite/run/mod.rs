@@ -1,0 +1,3 @@
+//! What a run finds, does and leaves.
+
+mod demo;
