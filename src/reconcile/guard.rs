@@ -31,6 +31,9 @@ impl Limit {
         let allowed = self.rows(ledger_rows)?;
         (planned > allowed).then(|| {
             let scale = match self {
+                Self::Percent(_) if ledger_rows == 0 => {
+                    " (the ledger has no rows in the window: is this its first import?)".to_owned()
+                }
                 Self::Percent(percent) => format!(" ({percent}% of {ledger_rows} ledger rows)"),
                 _ => String::new(),
             };

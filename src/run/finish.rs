@@ -94,7 +94,7 @@ async fn record_once(
     }
     let totals = jobs::totals(&mut transaction, run.id).await?;
     let now = run.clock.now();
-    discrepancies::note_seen(&mut transaction, run.id, now).await?;
+    discrepancies::note_unapplied(&mut transaction, run.id, now).await?;
     if ending.status == Status::Succeeded {
         let scopes = conclusion.scopes.as_ref();
         discrepancies::resolve_unseen(&mut transaction, run.id, scopes, now).await?;

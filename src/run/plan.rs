@@ -114,8 +114,11 @@ async fn store(
     }
     left.finish().await?;
     plan.operations = writer.operations;
-    let (digest, connection) = writer.finish().await?;
+    let (digest, mut connection) = writer.finish().await?;
     plan.digest = Some(digest);
+    discrepancies::note_left(&mut connection, run.id, run.clock.now())
+        .await
+        .map_err(RunError::query("noting what is left"))?;
     Ok((plan, connection))
 }
 
@@ -136,6 +139,7 @@ impl PlanWriter {
         let storing = || RunError::query("storing the plan");
         let mut connection = run.database.connect().await?;
         operations::begin(&mut connection).await.map_err(storing())?;
+        operations::wait_for_comparison(&mut connection).await.map_err(storing())?;
         if !jobs::hold_running(&mut connection, run.id).await.map_err(storing())? {
             return Err(RunError::FencedOff);
         }

@@ -45,10 +45,18 @@ impl Database {
         Ok(Self { options })
     }
 
-    /// The same database under the name by which the server knows this run's connections.
+    /// The same database under the name by which the server knows a run's connections, with the
+    /// limits that keep a process that is paused from holding anything for ever.
     #[must_use]
     pub fn named(&self, application_name: &str) -> Self {
-        Self { options: self.options.clone().application_name(application_name) }
+        let millis = |limit: Duration| limit.as_millis().to_string();
+        let limits = [
+            ("statement_timeout", millis(STATEMENT_TIMEOUT)),
+            ("lock_timeout", millis(LOCK_TIMEOUT)),
+            ("idle_in_transaction_session_timeout", millis(STATEMENT_TIMEOUT)),
+        ];
+        let options = self.options.clone().application_name(application_name);
+        Self { options: options.options(limits) }
     }
 
     /// Host, port and database, without any secret.
@@ -85,18 +93,13 @@ impl Database {
         }
     }
 
-    /// A pool that opens at most `size` connections, each with the limits of an operation.
+    /// A pool that opens at most `size` connections.
     pub fn pool(&self, size: u32) -> PgPool {
-        let limits = [
-            ("statement_timeout", STATEMENT_TIMEOUT.as_millis().to_string()),
-            ("lock_timeout", LOCK_TIMEOUT.as_millis().to_string()),
-            ("idle_in_transaction_session_timeout", STATEMENT_TIMEOUT.as_millis().to_string()),
-        ];
         PgPoolOptions::new()
             .max_connections(size)
             .acquire_timeout(CONNECT_TIMEOUT)
             .test_before_acquire(false)
-            .connect_lazy_with(self.options.clone().options(limits))
+            .connect_lazy_with(self.options.clone())
     }
 
     /// Tells what an error of this database means.
@@ -127,16 +130,18 @@ fn without_url(error: &sqlx::Error, url: &str) -> String {
     error.to_string().replace(url, "<url>")
 }
 
-/// Refuses a server on which a run can't be made: a replica, or one that is read-only.
+/// Refuses a server on which a run can't be made: a replica, or one that is read-only. Gives
+/// the schema that names without one are looked up in.
 ///
 /// # Errors
 /// [`DatabaseError::Replica`] or [`DatabaseError::ReadOnly`].
 pub async fn require_writable(
     connection: &mut PgConnection,
     database: &Database,
-) -> Result<(), DatabaseError> {
+) -> Result<String, DatabaseError> {
     let row = sqlx::query!(
         r#"SELECT pg_is_in_recovery() AS "replica!",
+            coalesce(current_schema()::text, 'none') AS "schema!",
             current_setting('transaction_read_only') AS "read_only!""#
     )
     .fetch_one(connection)
@@ -148,5 +153,5 @@ pub async fn require_writable(
     if row.read_only == "on" {
         return Err(DatabaseError::ReadOnly { place: database.place() });
     }
-    Ok(())
+    Ok(row.schema)
 }

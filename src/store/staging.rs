@@ -145,7 +145,7 @@ impl RowDigest {
     }
 }
 
-/// Empties the staging tables. Whoever still used them was ended by the rescue.
+/// Empties the staging tables.
 pub async fn empty(connection: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!(
         "TRUNCATE payment_monitor_staged_payments, payment_monitor_staged_subscriptions,

@@ -91,7 +91,7 @@ async fn the_end_waits_for_an_operation_in_flight_and_counts_it() {
     assert_eq!(perform(&mut in_flight, run, &op).await, Some(Outcome::Applied));
     let mut ending = connect(&ledger).await;
     let ended = tokio::spawn(async move { end(&mut ending, run).await });
-    until_locked(&mut ledger).await;
+    ledger.until_sessions_wait(1).await;
     in_flight.commit().await.unwrap();
     assert!(ended.await.unwrap());
     assert_eq!(ledger.number("SELECT total_results FROM payment_monitor_jobs").await, 1);
@@ -104,12 +104,10 @@ async fn an_operation_that_waits_for_its_row_while_the_run_is_ended_holds_the_en
     ledger.sql("BEGIN; SELECT FROM payments WHERE id = 1 FOR UPDATE").await;
     let mut connection = connect(&ledger).await;
     let waiting = tokio::spawn(async move { perform(&mut connection, run, &op).await });
-    until_locked(&mut ledger).await;
+    ledger.until_sessions_wait(1).await;
     let mut ending = connect(&ledger).await;
     let ended = tokio::spawn(async move { end(&mut ending, run).await });
-    while ledger.number(WAITING).await < 2 {
-        tokio::task::yield_now().await;
-    }
+    ledger.until_sessions_wait(2).await;
     ledger.sql("COMMIT").await;
     assert_eq!(waiting.await.unwrap(), Some(Outcome::Applied));
     assert!(ended.await.unwrap());
@@ -125,7 +123,7 @@ async fn an_operation_that_waits_for_the_end_finds_itself_fenced_off() {
     assert!(jobs::lock_to_end(&mut transaction, run).await.unwrap());
     let mut connection = connect(&ledger).await;
     let waiting = tokio::spawn(async move { perform(&mut connection, run, &op).await });
-    until_locked(&mut ledger).await;
+    ledger.until_sessions_wait(1).await;
     let totals = jobs::totals(&mut transaction, run).await.unwrap();
     jobs::end(&mut transaction, run, &Ending::of(Status::Interrupted), &totals).await.unwrap();
     transaction.commit().await.unwrap();
@@ -144,13 +142,4 @@ async fn a_repeated_operation_is_refused_by_its_id() {
     assert_eq!(fault, payment_monitor::store::Fault::AlreadyRecorded);
     assert_eq!(ledger.number("SELECT count(*) FROM payment_monitor_results").await, 1);
     assert!(schema::version(&mut connection).await.unwrap() > 0);
-}
-
-const WAITING: &str = "SELECT count(*) FROM pg_stat_activity
-    WHERE datname = current_database() AND usename = 'job' AND wait_event_type = 'Lock'";
-
-async fn until_locked(ledger: &mut Ledger) {
-    while ledger.number(WAITING).await == 0 {
-        tokio::task::yield_now().await;
-    }
 }

@@ -5,15 +5,6 @@ use payment_monitor::domain::Status;
 use payment_monitor::run::run;
 use tempfile::TempDir;
 
-/// Waits until some session of the job waits for a lock.
-async fn until_a_session_waits(ledger: &mut Ledger) {
-    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
-        AND usename = 'job' AND wait_event_type = 'Lock'";
-    while ledger.number(waiting).await == 0 {
-        tokio::task::yield_now().await;
-    }
-}
-
 #[tokio::test]
 async fn a_staging_that_was_emptied_behind_the_runs_back_fails_the_run() {
     for table in ["payments", "customers"] {
@@ -28,7 +19,7 @@ async fn a_staging_that_was_emptied_behind_the_runs_back_fails_the_run() {
             .await;
         let (environment, _stopper) = environment(&ledger);
         let run = tokio::spawn(async move { run(&environment, request).await });
-        until_a_session_waits(&mut ledger).await;
+        ledger.until_sessions_wait(1).await;
         ledger.sql(&format!("TRUNCATE payment_monitor_staged_{table}; COMMIT")).await;
         let report = run.await.unwrap().unwrap();
         assert_eq!(report.summary.status, Status::Failed);
@@ -57,7 +48,7 @@ async fn a_row_that_changes_between_plan_and_perform_is_a_conflict_and_left_as_i
     let (environment, _stopper) = environment(&ledger);
     let request = request(&Listing::of(charges(9)).write(folder.path()));
     let run = tokio::spawn(async move { run(&environment, request).await });
-    until_a_session_waits(&mut ledger).await;
+    ledger.until_sessions_wait(1).await;
     ledger.sql("COMMIT").await;
     let report = run.await.unwrap().unwrap();
     let operations = report.summary.operations;
@@ -96,7 +87,7 @@ async fn a_row_that_somebody_else_inserts_first_is_a_conflict() {
     let (environment, _stopper) = environment(&ledger);
     let request = request(&listing.write(folder.path()));
     let run = tokio::spawn(async move { run(&environment, request).await });
-    until_a_session_waits(&mut ledger).await;
+    ledger.until_sessions_wait(1).await;
     ledger.sql("COMMIT").await;
     assert_eq!(run.await.unwrap().unwrap().summary.operations.conflict, 1);
     assert_eq!(ledger.text("SELECT status FROM payments").await, "pending");
@@ -115,7 +106,7 @@ async fn of_two_runs_at_once_one_works_and_the_other_is_recorded_as_skipped() {
         let (environment, request) = (environment.clone(), request.clone());
         tokio::spawn(async move { run(&environment, request).await })
     };
-    until_a_session_waits(&mut ledger).await;
+    ledger.until_sessions_wait(1).await;
     let skipped = run(&environment, request).await.unwrap();
     assert_eq!((skipped.summary.status, skipped.exit_code()), (Status::Skipped, 5));
     ledger.sql("COMMIT").await;
