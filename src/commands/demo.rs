@@ -1,10 +1,12 @@
 //! `demo`: a made-up company, its provider's statement, a run, and what can be seen of it.
 
 use super::printer::{self, Printer};
+use super::render::figures::counted;
 use super::render::{self, table};
 use super::session::{Session, with_progress};
 use crate::cli::DemoArgs;
 use crate::demo::{self, Demo, REFUSED_BY};
+use crate::domain::Status;
 use crate::exit;
 use crate::postgres::{self, PrivateServer, SUPERUSER};
 use crate::reconcile::{Limit, Pin};
@@ -34,6 +36,12 @@ pub async fn demo(session: &Session, printer: Printer, args: &DemoArgs) -> anyho
     printer.heading("A run: the provider's statement against the company's ledger");
     let database = writer(&server)?;
     let first = one_run(session, &database, folder.path()).await?;
+    anyhow::ensure!(
+        first.summary.status == Status::Succeeded,
+        "the demo's run ended as {}: {}",
+        first.summary.status,
+        first.summary.error.unwrap_or_default()
+    );
     let (width, palette) = (printer.width(), printer.palette());
     printer::text(&render::tree(&first.summary, &first.operations, width, palette));
     printer::text(&format!("\n{}", render::summary(&first.summary, width, palette)));
@@ -101,14 +109,17 @@ async fn one_run(session: &Session, database: &Database, folder: &Path) -> anyho
 
 fn introduction(demo: &Demo) -> String {
     let company = &demo.company;
+    let (users, payments) = (company.users.len() as u64, company.payments.len() as u64);
+    let records = demo.statement.records() as u64;
     format!(
-        "{} users, {} payments and {} subscriptions in a private PostgreSQL. The provider's\n\
-         statement has {} records and differs from the ledger in every way the tool knows.\n\
-         A rule of the company's own ({}: {}) will refuse one of its records.",
-        company.users.len(),
-        company.payments.len(),
-        company.subscriptions.len(),
-        demo.statement.records(),
+        "{}, {} and {} in a private\n\
+         PostgreSQL. The provider's statement has {} and differs from the\n\
+         ledger in every way the tool knows. A rule of the company's own\n\
+         ({}: {}) will refuse one of its records.",
+        counted(users, "user"),
+        counted(payments, "payment"),
+        counted(company.subscriptions.len() as u64, "subscription"),
+        counted(records, "record"),
         REFUSED_BY.constraint,
         REFUSED_BY.rule,
     )
@@ -139,36 +150,37 @@ async fn again(second: &Report, connection: &mut PgConnection) -> anyhow::Result
     let open = discrepancies::count_open(connection).await.map_err(counting)?;
     let operations = second.summary.operations;
     Ok(format!(
-        "{} operations planned, {} results written. {open} discrepancies stay open until a person\n\
-         decides; what the database refused is among them and not tried again by itself.",
-        operations.planned,
-        operations.applied + operations.failed + operations.conflict
+        "{} planned, {} written. {} discrepancies stay open until\n\
+         a person decides; what the database refused is among them, not tried again.",
+        counted(operations.planned, "operation"),
+        counted(operations.applied + operations.failed + operations.conflict, "result"),
+        open,
     ))
 }
 
 fn farewell(kept: Option<&str>, folder: &Path) -> String {
-    match kept {
-        None => "\
-  payment-monitor demo --keep     leaves this database up, to look at with the commands below
-  payment-monitor show            one run's whole story
-  payment-monitor discrepancies   what needs a person
-  payment-monitor approve RUN --by NAME --reason TEXT
-                                  performs what a run held or withheld
-  README.md                       how to run it on a ledger of your own"
-            .to_owned(),
-        Some(url) => format!(
-            "\
-The server stays up. In a shell:
-
-  export DATABASE_URL='{url}'
-  payment-monitor runs
-  payment-monitor show
-  payment-monitor discrepancies
-  payment-monitor run --statement {folder}
-  psql \"$DATABASE_URL\" -c 'SELECT * FROM run_summary'
-
-Stop it with: pg_ctl -D <data_directory> stop (SHOW data_directory tells where)",
-            folder = folder.display()
-        ),
-    }
+    let Some(url) = kept else {
+        return [
+            "payment-monitor demo --keep     leaves this database up, to be looked at",
+            "payment-monitor show            tells one run's whole story",
+            "payment-monitor discrepancies   lists what needs a person",
+            "payment-monitor approve RUN     performs what a run held or withheld",
+            "README.md                       tells how to run it on a ledger of your own",
+        ]
+        .join("\n");
+    };
+    let folder = folder.display();
+    [
+        "The server stays up. In a shell:",
+        "",
+        &format!("export DATABASE_URL='{url}'"),
+        "payment-monitor runs",
+        "payment-monitor show",
+        "payment-monitor discrepancies",
+        &format!("payment-monitor run --statement {folder}"),
+        "psql \"$DATABASE_URL\" -c 'SELECT * FROM run_summary'",
+        "",
+        "Stop it with: pg_ctl -D DIRECTORY stop (SHOW data_directory tells which)",
+    ]
+    .join("\n")
 }
