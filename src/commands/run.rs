@@ -32,7 +32,7 @@ async fn dry_run(
     let (preview, ()) = tokio::join!(run::preview(environment, request, sender), shown);
     let preview = preview?;
     if printer.is_json() {
-        printer::json(&document(&preview));
+        printer::text(&document(&preview).to_string());
     } else {
         printer::text(&verdict(&preview));
     }

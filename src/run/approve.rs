@@ -201,7 +201,8 @@ async fn decide(
     let decided = events::Decided { by: &decision.by, reason: &decision.reason };
     let done = events::decide(connection, stamp, decision.run, kind, &decided, details).await;
     done.map_err(|error| {
-        let is_second = error.as_database_error().is_some_and(|e| e.is_unique_violation());
+        let is_second =
+            error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation);
         if is_second {
             RunError::Refused(format!("run {} was decided upon a moment ago", decision.run))
         } else {

@@ -76,7 +76,7 @@ async fn steps(
     run.phase(names::RESCUE, rescue::rescue(run)).await?;
     let fetched = run.phase(names::FETCH, fetch::fetch(run, &request)).await;
     let staged = conclusion.note_statement(fetched)?;
-    conclusion.plan = plan::from_statement(run, &staged, &request).await?;
+    conclusion.plan = Box::pin(plan::from_statement(run, &staged, &request)).await?;
     let pin = staged.pin();
     conclusion.held =
         run.phase(names::GUARD, guard::guard(run, &conclusion.plan, &request, &pin)).await?;

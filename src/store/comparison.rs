@@ -120,50 +120,9 @@ pub fn payments<'c>(
     scope: &Scope,
 ) -> impl Stream<Item = sqlx::Result<Pair<StatementPayment>>> + 'c {
     let (ledger_from, ledger_until) = bounds(scope);
-    sqlx::query_as!(
+    sqlx::query_file_as!(
         PaymentRow,
-        r#"WITH links AS (
-            SELECT DISTINCT ON (c.provider_customer_id) c.provider_customer_id, u.id
-            FROM payment_monitor_staged_customers c JOIN ledger_users u ON u.id = c.user_id
-            WHERE c.job_id = $1 ORDER BY c.provider_customer_id, c.position
-        ), repeated AS (
-            SELECT provider_payment_id, count(*) AS copies, min(position) AS position
-            FROM payment_monitor_staged_payments WHERE job_id = $1
-            GROUP BY provider_payment_id HAVING count(*) > 1
-        ), statement AS (
-            SELECT s.*, r.copies, coalesce(u.id, k.id) AS owner_id
-            FROM payment_monitor_staged_payments s
-            LEFT JOIN repeated r ON r.provider_payment_id = s.provider_payment_id
-            LEFT JOIN ledger_users u ON u.provider_customer_id = s.provider_customer_id
-            LEFT JOIN links k ON k.provider_customer_id = s.provider_customer_id
-            WHERE s.job_id = $1 AND (r.position IS NULL OR r.position = s.position)
-        )
-        SELECT l.id AS "ledger_id?", l.updated_at AS "ledger_updated_at?",
-            CASE WHEN l.id IS NOT NULL THEN payment_monitor_payment_state(l) END
-                AS "ledger_state: Json<PaymentState>",
-            s.owner_id AS "owner_id?", s.copies AS "copies?",
-            s.provider_payment_id AS "provider_payment_id?",
-            s.provider_customer_id AS "provider_customer_id?", s.status AS "status?",
-            s.amount_minor AS "amount_minor?", s.amount_captured_minor, s.amount_refunded_minor,
-            s.disputed, s.currency AS "currency?", s.failure_code,
-            s.payment_method_fingerprint, s.created_at AS "created_at?"
-        FROM statement s
-        FULL JOIN ledger_payments l ON l.provider_payment_id = s.provider_payment_id
-        WHERE CASE
-            WHEN s.provider_payment_id IS NULL THEN
-                l.removed_at IS NULL AND l.created_at >= $4 AND l.created_at < $5
-            ELSE s.created_at >= coalesce($2::timestamptz, '-infinity') AND s.created_at < $3 AND (
-                l.id IS NULL OR s.copies > 1 OR l.removed_at IS NOT NULL
-                OR s.status <> l.status OR s.amount_minor <> l.amount_minor
-                OR s.currency <> l.currency
-                OR s.amount_captured_minor <> l.amount_captured_minor
-                OR s.amount_refunded_minor <> l.amount_refunded_minor
-                OR s.disputed <> l.disputed
-                OR s.failure_code <> coalesce(l.failure_code, '')
-                OR (s.provider_customer_id IS NOT NULL
-                    AND s.owner_id IS DISTINCT FROM l.user_id)
-                OR (s.provider_customer_id <> '' AND s.owner_id IS NULL)) END
-        ORDER BY coalesce(s.provider_payment_id, l.provider_payment_id) COLLATE "C""#,
+        "src/store/sql/differing_payments.sql",
         run.0,
         scope.since,
         scope.until,
@@ -221,66 +180,9 @@ pub fn subscriptions<'c>(
     listing_is_complete: bool,
 ) -> impl Stream<Item = sqlx::Result<Pair<StatementSubscription>>> + 'c {
     let (ledger_from, ledger_until) = bounds(scope);
-    sqlx::query_as!(
+    sqlx::query_file_as!(
         SubscriptionRow,
-        r#"WITH links AS (
-            SELECT DISTINCT ON (c.provider_customer_id) c.provider_customer_id, u.id
-            FROM payment_monitor_staged_customers c JOIN ledger_users u ON u.id = c.user_id
-            WHERE c.job_id = $1 ORDER BY c.provider_customer_id, c.position
-        ), repeated AS (
-            SELECT provider_subscription_id, count(*) AS copies, min(position) AS position
-            FROM payment_monitor_staged_subscriptions WHERE job_id = $1
-            GROUP BY provider_subscription_id HAVING count(*) > 1
-        ), statement AS (
-            SELECT s.*, r.copies, coalesce(u.id, k.id) AS owner_id
-            FROM payment_monitor_staged_subscriptions s
-            LEFT JOIN repeated r ON r.provider_subscription_id = s.provider_subscription_id
-            LEFT JOIN ledger_users u ON u.provider_customer_id = s.provider_customer_id
-            LEFT JOIN links k ON k.provider_customer_id = s.provider_customer_id
-            WHERE s.job_id = $1 AND (r.position IS NULL OR r.position = s.position)
-        ), differing AS MATERIALIZED (
-            SELECT s.provider_subscription_id AS statement_id, l.id AS ledger_id,
-                coalesce(l.user_id, s.owner_id) AS user_id, coalesce(l.plan, s.plan) AS plan,
-                s.copies
-            FROM statement s FULL JOIN ledger_subscriptions l
-                ON l.provider_subscription_id = s.provider_subscription_id
-            WHERE CASE
-                WHEN s.provider_subscription_id IS NULL THEN l.removed_at IS NULL
-                    AND l.status NOT IN ('canceled', 'incomplete_expired')
-                    AND l.created_at >= $4 AND l.created_at < $5
-                ELSE s.created_at >= coalesce($2::timestamptz, '-infinity') AND s.created_at < $3 AND (
-                    l.id IS NULL OR s.copies > 1 OR l.removed_at IS NOT NULL
-                    OR s.plan <> l.plan OR s.status <> l.status
-                    OR s.current_period_end IS DISTINCT FROM l.current_period_end
-                    OR (s.provider_customer_id IS NOT NULL
-                        AND s.owner_id IS DISTINCT FROM l.user_id)
-                    OR (s.provider_customer_id <> '' AND s.owner_id IS NULL)) END
-        ), replaced AS (
-            SELECT max(ledger_id) AS ledger_id, max(statement_id) AS statement_id
-            FROM differing
-            WHERE $6 AND (statement_id IS NULL OR ledger_id IS NULL)
-                AND user_id IS NOT NULL AND copies IS NULL
-            GROUP BY user_id, plan
-            HAVING count(ledger_id) = 1 AND count(statement_id) = 1
-        ), paired AS (
-            SELECT ledger_id, statement_id FROM replaced
-            UNION ALL
-            SELECT d.ledger_id, d.statement_id FROM differing d
-            WHERE NOT EXISTS (SELECT FROM replaced r
-                WHERE r.ledger_id = d.ledger_id OR r.statement_id = d.statement_id)
-        )
-        SELECT l.id AS "ledger_id?", l.updated_at AS "ledger_updated_at?",
-            CASE WHEN l.id IS NOT NULL THEN payment_monitor_subscription_state(l) END
-                AS "ledger_state: Json<SubscriptionState>",
-            s.owner_id AS "owner_id?", s.copies AS "copies?",
-            s.provider_subscription_id AS "provider_subscription_id?",
-            s.provider_customer_id AS "provider_customer_id?",
-            s.plan AS "plan?", s.status AS "status?", s.current_period_end AS "current_period_end?",
-            s.created_at AS "created_at?"
-        FROM paired p
-        LEFT JOIN statement s ON s.provider_subscription_id = p.statement_id
-        LEFT JOIN ledger_subscriptions l ON l.id = p.ledger_id
-        ORDER BY coalesce(s.provider_subscription_id, l.provider_subscription_id) COLLATE "C""#,
+        "src/store/sql/differing_subscriptions.sql",
         run.0,
         scope.since,
         scope.until,

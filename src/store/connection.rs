@@ -105,7 +105,7 @@ impl Database {
     /// Tells what an error of this database means.
     pub fn explain(&self, error: &sqlx::Error) -> DatabaseError {
         let place = self.place();
-        let code = error.as_database_error().and_then(|e| e.code()).map(|c| c.into_owned());
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
         match code.as_deref() {
             Some("28P01" | "28000") => DatabaseError::Login { place, user: self.user().to_owned() },
             Some("3D000") => DatabaseError::NoDatabase { place, name: self.database().to_owned() },

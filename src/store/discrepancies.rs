@@ -117,11 +117,13 @@ pub async fn resolve_unseen(
             OR (d.subject = 'payment' AND EXISTS (
                 SELECT FROM payment_monitor_staged_payments s
                 WHERE s.job_id = $1 AND s.provider_payment_id = d.provider_id
-                    AND s.created_at >= coalesce($3::timestamptz, '-infinity') AND s.created_at < $4))
+                    AND s.created_at >= coalesce($3::timestamptz, '-infinity')
+                    AND s.created_at < $4))
             OR (d.subject = 'subscription' AND EXISTS (
                 SELECT FROM payment_monitor_staged_subscriptions s
                 WHERE s.job_id = $1 AND s.provider_subscription_id = d.provider_id
-                    AND s.created_at >= coalesce($5::timestamptz, '-infinity') AND s.created_at < $6))
+                    AND s.created_at >= coalesce($5::timestamptz, '-infinity')
+                    AND s.created_at < $6))
             OR (d.action <> 'new' AND d.subject = 'payment' AND NOT EXISTS (
                 SELECT FROM ledger_payments l WHERE l.id = d.target_id AND l.removed_at IS NULL
                     AND l.provider_payment_id = d.provider_id))

@@ -1,5 +1,6 @@
 //! What a database error means: for the operation that met it, and for the person who reads it.
 
+use sqlx::error::DatabaseError as DriverError;
 use std::borrow::Cow;
 
 /// What an error means for the operation that met it.
@@ -47,7 +48,7 @@ pub fn fault(error: &sqlx::Error) -> Fault {
 
 /// SQLSTATE, constraint and table: what names the refusal, and never a row's values (which
 /// PostgreSQL quotes in its messages and details).
-fn refusal(error: &dyn sqlx::error::DatabaseError) -> String {
+fn refusal(error: &dyn DriverError) -> String {
     let code = error.code().unwrap_or(Cow::Borrowed("XX000"));
     let mut text = match condition(&code) {
         Some(name) => format!("{code} {name}"),
@@ -142,7 +143,7 @@ pub enum DatabaseError {
 impl DatabaseError {
     /// Names what was being done when a query failed.
     pub fn query(doing: &'static str) -> impl FnOnce(sqlx::Error) -> Self {
-        move |cause| match cause.as_database_error().and_then(|e| e.code()).as_deref() {
+        move |cause| match cause.as_database_error().and_then(DriverError::code).as_deref() {
             Some("53100") => Self::DiskFull,
             _ => Self::Query { doing, why: brief(&cause), cause },
         }

@@ -5,5 +5,7 @@
 
 mod harness;
 
+mod cli;
+mod crash;
 mod run;
 mod telemetry;

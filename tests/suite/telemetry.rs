@@ -10,6 +10,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind, status::StatusCode};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 use tonic::{Request, Response, Status};
@@ -60,7 +61,7 @@ fn attribute(span: &Span, key: &str) -> Option<String> {
 }
 
 /// Runs the program; gives its JSON document.
-async fn program(ledger: &Ledger, statement: &std::path::Path, endpoint: &str) -> serde_json::Value {
+async fn program(ledger: &Ledger, statement: &Path, endpoint: &str) -> serde_json::Value {
     let mut command = assert_cmd::Command::cargo_bin("payment-monitor").unwrap();
     command
         .args(["run", "--output", "json", "--settle", "0s", "--max-changes", "none", "--statement"])

@@ -3,7 +3,7 @@
 mod ledger;
 mod statement;
 
-pub use ledger::Ledger;
+pub use ledger::{Ledger, PATIENCE};
 pub use statement::{Charge, Listing, Subscription, time};
 
 use payment_monitor::reconcile::{Limit, Pin};
