@@ -121,7 +121,7 @@ async fn a_run_is_one_trace_with_a_span_per_operation_under_the_ids_of_the_recor
         assert_eq!((span.name.as_str(), span.kind()), ("INSERT payments", SpanKind::Client));
         assert_eq!(attribute(span, "db.system.name").as_deref(), Some("postgresql"));
         assert_eq!(attribute(span, "payment_monitor.user.id").as_deref(), Some("1"));
-        let status = span.status.as_ref().map(|status| status.code());
+        let status = span.status.as_ref().map(opentelemetry_proto::tonic::trace::v1::Status::code);
         let is_refused = attribute(span, "payment_monitor.provider.id").unwrap() == "ch_2";
         if is_refused {
             assert_eq!(status, Some(StatusCode::Error));

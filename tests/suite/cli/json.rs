@@ -45,7 +45,7 @@ async fn the_keys_of_every_document_are_as_documented() {
     let dry = program.run_statement(&path, &["--dry-run", "--max-changes", "none"]).await;
     let mut lines = dry.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let operation = lines.next().unwrap();
-    let summary = lines.last().unwrap();
+    let summary = lines.next_back().unwrap();
 
     let run = program.run_statement(&path, &["--max-changes", "none"]).await;
     assert_eq!((run.code, run.stderr.as_str()), (1, ""));

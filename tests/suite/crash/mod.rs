@@ -4,7 +4,7 @@
 use crate::cli::{Program, finish};
 use crate::harness::{Charge, Ledger, Listing, request};
 use payment_monitor::domain::Status;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 const ROWS: i64 = 400;
@@ -30,7 +30,7 @@ async fn stage() -> (Ledger, Program) {
     (ledger, program)
 }
 
-fn arguments(path: &PathBuf) -> Vec<String> {
+fn arguments(path: &Path) -> Vec<String> {
     let path = path.to_str().unwrap();
     let fixed = ["run", "--settle", "0s", "--max-changes", "none", "--statement", path];
     fixed.into_iter().map(str::to_owned).collect()
