@@ -1,6 +1,5 @@
 //! Settings: flags, then the environment, then `payment-monitor.toml`, then defaults.
 
-use crate::cli::ConnectionFlags;
 use crate::reconcile::{Limit, Pin};
 use crate::run::Request;
 use crate::statement::{self, Format, Mapping};
@@ -101,11 +100,7 @@ impl Settings {
     ///
     /// # Errors
     /// A file that is missing or wrong: the key and the file are named.
-    pub fn load(
-        file: Option<&Path>,
-        connection: &ConnectionFlags,
-        flags: &[&dyn ErasedFlags],
-    ) -> Result<Self, ConfigError> {
+    pub fn load(file: Option<&Path>, flags: &[&dyn ErasedFlags]) -> Result<Self, ConfigError> {
         let path = file.unwrap_or(Path::new(FILE));
         if file.is_some() && !path.is_file() {
             return Err(ConfigError::NoFile(path.to_owned()));
@@ -115,7 +110,6 @@ impl Settings {
             // `file_exact`: a file of that name further up is somebody else's.
             figment = figment.merge(Toml::file_exact(path));
         }
-        figment = figment.merge(Serialized::defaults(connection));
         for flags in flags {
             figment = flags.lay_over(figment);
         }

@@ -34,7 +34,7 @@ impl Session {
     /// # Errors
     /// Settings that can't be used.
     pub fn start(cli: &Cli) -> anyhow::Result<Self> {
-        let settings = Settings::load(cli.config.as_deref(), &cli.connection, &flags(cli))?;
+        let settings = Settings::load(cli.config.as_deref(), &flags(cli))?;
         let telemetry = Telemetry::from_environment().unwrap_or_else(|why| {
             printer::note(&format!("warning: {why}"));
             Telemetry::default()
@@ -92,11 +92,15 @@ impl Session {
 }
 
 fn flags(cli: &Cli) -> Vec<&dyn ErasedFlags> {
+    let mut flags: Vec<&dyn ErasedFlags> = vec![&cli.connection];
     match &cli.command {
-        Command::Run(args) => vec![&args.statement, &args.guard, &args.work],
-        Command::Approve(args) | Command::Reject(args) => vec![&args.flags],
-        _ => Vec::new(),
+        Command::Run(args) => {
+            flags.extend([&args.statement as &dyn ErasedFlags, &args.guard, &args.work]);
+        }
+        Command::Approve(args) | Command::Reject(args) => flags.push(&args.flags),
+        _ => {}
     }
+    flags
 }
 
 /// Each layer has a filter of its own: `RUST_LOG=warn` must not delete the trace.

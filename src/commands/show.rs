@@ -1,46 +1,30 @@
 //! `show`: one run's whole story, from the database alone.
 
 use super::printer::{self, Printer};
-use super::render::{story, summary};
+use super::render::story::{FATES, Story, story};
+use super::render::summary;
 use super::session::Session;
 use crate::cli::ShowArgs;
 use crate::domain::RunId;
-use crate::domain::run::{Status, Summary};
+use crate::domain::run::Status;
 use crate::exit;
 use crate::run::RunError;
-use crate::store::events::Decision;
-use crate::store::runs::{OperationStory, operations};
+use crate::store::runs::operations;
 use crate::store::{DatabaseError, events, jobs, lock, runs, schema};
-use serde::Serialize;
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
-
-/// The fates of operations, in the order in which they are told.
-pub const FATES: [&str; 6] = ["failed", "conflict", "not_done", "open", "held", "applied"];
-
-/// A run's story. Its JSON keys are a public interface (docs/json.md).
-#[derive(Debug, Serialize)]
-pub struct Story {
-    #[serde(flatten)]
-    pub run: Summary,
-    /// Whether the run's process is gone although the run has not ended.
-    pub needs_rescue: bool,
-    pub decision: Option<Decision>,
-    /// The operations by their fate, the first of each (`--limit`).
-    pub operations_by_fate: BTreeMap<&'static str, Vec<OperationStory>>,
-}
 
 pub async fn show(session: &Session, printer: Printer, args: &ShowArgs) -> anyhow::Result<u8> {
     let database = session.database()?;
     let mut connection = database.connect().await?;
     schema::require_current(&mut connection, &database).await?;
     let id = find(&mut connection, &args.run).await?;
-    let story = tell(&mut connection, id, args.limit).await?;
+    let told = tell(&mut connection, id, args.limit).await?;
     if printer.is_json() {
-        printer::json(&story);
+        printer::json(&told);
     } else {
-        printer::text(&summary(&story.run, printer.width(), printer.palette()));
-        printer::text(&story::story(&story, printer.width(), printer.palette()));
+        printer::text(&summary(&told.run, printer.width(), printer.palette()));
+        printer::text(&story(&told, printer.width(), printer.palette()));
     }
     Ok(exit::DONE)
 }

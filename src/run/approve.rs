@@ -5,7 +5,7 @@ use super::begin::{self, Begun, Environment, Run};
 use super::error::RunError;
 use super::plan::{self, Plan, PlanWriter};
 use super::report::{Conclusion, Report};
-use super::{Clock, finish, guard, perform, rescue};
+use super::{Clock, finish, perform, pin, rescue};
 use crate::domain::run::{RunId, Status};
 use crate::reconcile::Pin;
 use crate::store::connection;
@@ -37,7 +37,9 @@ pub async fn approve(environment: &Environment, approval: Approval) -> Result<Re
     let parent = approvable(environment, &approval).await?;
     let run = match begin::begin(environment, Some(approval.run)).await? {
         Begun::Started(run) => Arc::new(*run),
-        Begun::Skipped(report) => return Ok(*report),
+        Begun::Skipped(id, clock) => {
+            return Ok(Report::skipped(environment, id, Some(approval.run), &clock));
+        }
     };
     let mut conclusion = Conclusion::default();
     let ended = Box::pin(steps(&run, &approval, &parent, &mut conclusion)).await;
@@ -151,7 +153,7 @@ async fn adopt(run: &Run, approval: &Approval, parent: &Parent) -> Result<Plan, 
         "operations": operations,
     });
     decide(&mut connection, stamp, approval, "approval", details).await?;
-    guard::pin(run, &mut connection, &parent.pin).await?;
+    pin::set(run, &mut connection, &parent.pin).await?;
     plan::commit(connection).await?;
     Ok(Plan { operations, digest: Some(digest), ..Plan::default() })
 }

@@ -4,7 +4,6 @@
 use super::clock::Clock;
 use super::error::RunError;
 use super::lock::RunLock;
-use super::report::Report;
 use super::stop::Stop;
 use crate::domain::run::{Phase, RunId};
 use crate::store::connection::{self, Database};
@@ -59,8 +58,8 @@ pub struct Run {
 /// How a beginning ended.
 pub enum Begun {
     Started(Box<Run>),
-    /// Another run is going on; that is recorded.
-    Skipped(Box<Report>),
+    /// Another run is going on; that is recorded under this id.
+    Skipped(RunId, Clock),
 }
 
 /// Takes the lock and records the run's beginning.
@@ -75,7 +74,7 @@ pub async fn begin(environment: &Environment, parent: Option<RunId>) -> Result<B
             jobs::skip(&mut connection, &beginning)
                 .await
                 .map_err(|e| environment.database.explain(&e))?;
-            return Ok(Begun::Skipped(Box::new(Report::skipped(environment, id, parent, &clock))));
+            return Ok(Begun::Skipped(id, clock));
         }
     };
     let beginning = beginning(environment, run.id, parent, &run.clock);

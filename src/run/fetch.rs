@@ -3,7 +3,7 @@
 use super::Request;
 use super::begin::Run;
 use super::error::RunError;
-use super::guard;
+use super::pin;
 use crate::domain::run::RunId;
 use crate::reconcile::Pin;
 use crate::reconcile::scope::{Asked, Scope};
@@ -74,7 +74,7 @@ pub async fn fetch(run: &Run, request: &Request) -> Result<Staged, RunError> {
     let (facts, proofs) = reading.await??;
     transaction.commit().await.map_err(RunError::query("staging the statement"))?;
     let staged = scoped(facts, proofs, request);
-    guard::admit(run, &request.pin, &staged.pin()).await?;
+    pin::admit(run, &request.pin, &staged.pin()).await?;
     Ok(staged)
 }
 

@@ -13,6 +13,7 @@ mod guard;
 pub mod lock;
 mod operation;
 mod perform;
+mod pin;
 mod plan;
 mod preview;
 mod report;
@@ -61,7 +62,7 @@ pub struct Request {
 pub async fn run(environment: &Environment, request: Request) -> Result<Report, RunError> {
     let run = match begin::begin(environment, None).await? {
         Begun::Started(run) => Arc::new(*run),
-        Begun::Skipped(report) => return Ok(*report),
+        Begun::Skipped(id, clock) => return Ok(Report::skipped(environment, id, None, &clock)),
     };
     let mut conclusion = Conclusion::default();
     let ended = Box::pin(steps(&run, request, &mut conclusion)).await;

@@ -2,10 +2,27 @@
 
 use super::figures::{count, second};
 use super::line::{Line, Palette, text};
-use crate::commands::show::{FATES, Story};
-use crate::domain::run::{Counts, Status};
+use crate::domain::run::{Counts, Status, Summary};
+use crate::store::events::Decision;
 use crate::store::runs::OperationStory;
 use anstyle::Style;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// The fates of operations, in the order in which they are told.
+pub const FATES: [&str; 6] = ["failed", "conflict", "not_done", "open", "held", "applied"];
+
+/// A run's story. Its JSON keys are a public interface (docs/json.md).
+#[derive(Debug, Serialize)]
+pub struct Story {
+    #[serde(flatten)]
+    pub run: Summary,
+    /// Whether the run's process is gone although the run has not ended.
+    pub needs_rescue: bool,
+    pub decision: Option<Decision>,
+    /// The operations by their fate, the first of each (`--limit`).
+    pub operations_by_fate: BTreeMap<&'static str, Vec<OperationStory>>,
+}
 
 /// What the fates are called, for people.
 fn heading(fate: &str) -> &'static str {
