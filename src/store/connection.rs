@@ -109,6 +109,8 @@ impl Database {
         match code.as_deref() {
             Some("28P01" | "28000") => DatabaseError::Login { place, user: self.user().to_owned() },
             Some("3D000") => DatabaseError::NoDatabase { place, name: self.database().to_owned() },
+            // A prepared statement that is there already, or not: somebody else's session.
+            Some("42P05" | "26000") => DatabaseError::Pooler { place },
             Some("53300") => DatabaseError::TooManyConnections { place },
             Some("42501") => {
                 let what = error.as_database_error().map_or("", |e| e.message()).to_owned();

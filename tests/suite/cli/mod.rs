@@ -3,6 +3,7 @@
 mod bad_input;
 mod exit_codes;
 mod json;
+mod servers;
 mod settings;
 
 use crate::harness::Ledger;

@@ -1,0 +1,136 @@
+//! Servers on which no run can be made, real ones: a replica, a pooler, a full disk.
+
+use super::Program;
+use crate::harness::{Charge, Ledger, Listing, PATIENCE};
+use payment_monitor::postgres::{Options, PrivateServer, SUPERUSER};
+use payment_monitor::store::{Database, schema};
+use secrecy::SecretString;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+async fn run_on(url: &str) -> super::Output {
+    let program = Program::new().with("DATABASE_URL", url);
+    let path = Listing::of([Charge::new("ch_1", 1)]).write(program.folder.path());
+    program.run_statement(&path, &["--max-changes", "none"]).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_replica_is_refused() {
+    let server = PrivateServer::start(Options::default()).await.unwrap();
+    let url = server.url(SUPERUSER, "postgres");
+    let database = Database::new(&SecretString::from(url.clone())).unwrap();
+    let mut connection = database.connect().await.unwrap();
+    schema::migrate(&mut connection, &database).await.unwrap();
+    sqlx::raw_sql("CHECKPOINT").execute(&mut connection).await.unwrap();
+    server.stop_immediate().await.unwrap();
+    std::fs::write(server.data_dir().join("standby.signal"), "").unwrap();
+    server.start_again().await.unwrap();
+    let output = run_on(&url).await;
+    assert_eq!(output.code, 3);
+    assert!(output.stderr.contains("is a read replica"), "{}", output.stderr);
+}
+
+/// A process that ends with its owner.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs pgbouncer"]
+async fn a_pooler_in_transaction_mode_is_refused_and_one_in_session_mode_is_not() {
+    for (mode, code) in [("transaction", 3), ("session", 0)] {
+        let ledger = Ledger::with_users(1).await;
+        let server = ledger.server();
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let users = folder.path().join("users.txt");
+        std::fs::write(&users, "\"job\" \"x\"\n").unwrap();
+        let settings = format!(
+            "[databases]\nledger = host=127.0.0.1 port={} dbname={} user=job password={}\n\
+             [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {}\nunix_socket_dir =\n\
+             auth_type = plain\nauth_file = {}\npool_mode = {mode}\n\
+             ignore_startup_parameters = extra_float_digits,options\n",
+            server.port(),
+            ledger.name(),
+            server.password(),
+            free.port(),
+            users.display(),
+        );
+        let path = folder.path().join("pgbouncer.ini");
+        std::fs::write(&path, settings).unwrap();
+        readable(folder.path());
+        let mut command = Command::new("pgbouncer");
+        if is_root() {
+            command.args(["-u", "nobody"]);
+        }
+        let command = command.arg("-q").arg(&path).stdout(Stdio::null()).stderr(Stdio::null());
+        let _pooler = Running(command.spawn().expect("apt-get install pgbouncer"));
+        until_it_listens(free).await;
+        let output = run_on(&format!("postgres://job:x@{free}/ledger?sslmode=disable")).await;
+        assert_eq!(output.code, code, "{mode}: {}", output.all());
+        if mode == "transaction" {
+            assert!(output.stderr.contains("pooler in transaction mode"), "{}", output.stderr);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs root, to mount a small file system"]
+async fn a_full_disk_fails_the_run_and_nothing_is_half_done() {
+    let mut ledger = Ledger::with_users(1).await;
+    let folder = tempfile::tempdir().unwrap();
+    let mount = ["-t", "tmpfs", "-o", "size=2m,mode=777", "tmpfs", folder.path().to_str().unwrap()];
+    assert!(Command::new("mount").args(mount).status().unwrap().success());
+    readable(folder.path());
+    let place = folder.path().join("space");
+    std::fs::create_dir(&place).unwrap();
+    let owner = ledger.server().data_dir().to_str().unwrap().to_owned();
+    assert!(
+        Command::new("chown")
+            .arg(format!("--reference={owner}"))
+            .arg(&place)
+            .status()
+            .unwrap()
+            .success()
+    );
+    ledger.sql(&format!("CREATE TABLESPACE tiny LOCATION '{}'", place.display())).await;
+    ledger.sql("GRANT CREATE ON TABLESPACE tiny TO payment_monitor_owner").await;
+    ledger.sql("ALTER TABLE payment_monitor_staged_payments SET TABLESPACE tiny").await;
+    let program = Program::on(&ledger);
+    let many = (0..40_000).map(|n| Charge::new(&format!("ch_{n}"), 1));
+    let path = Listing::of(many).write(program.folder.path());
+    let output = program.run_statement(&path, &["--max-changes", "none"]).await;
+    assert_eq!(output.code, 3, "{}", output.all());
+    assert!(output.all().contains("no space left"), "{}", output.all());
+    assert_eq!(ledger.number("SELECT count(*) FROM payments").await, 0);
+    ledger.assert_invariants().await;
+    ledger.sql("ALTER TABLE payment_monitor_staged_payments SET TABLESPACE pg_default").await;
+    let few = Listing::of([Charge::new("ch_1", 1)]).write(program.folder.path());
+    let output = program.run_statement(&few, &["--max-changes", "none"]).await;
+    assert_eq!(output.code, 0, "{}", output.all());
+    ledger.sql("DROP TABLESPACE tiny").await;
+    assert!(Command::new("umount").arg(folder.path()).status().unwrap().success());
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().unwrap().stdout == b"0\n"
+}
+
+fn readable(folder: &Path) {
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+async fn until_it_listens(address: std::net::SocketAddr) {
+    let listening = async {
+        while tokio::net::TcpStream::connect(address).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, listening).await.expect("nothing listens");
+}
