@@ -153,8 +153,8 @@ CREATE INDEX payment_monitor_events_job_id ON payment_monitor_events (job_id);
 -- A held run is decided upon once, and a ledger belongs to one account and mode.
 CREATE UNIQUE INDEX payment_monitor_events_one_decision ON payment_monitor_events (job_id)
     WHERE kind IN ('approval', 'rejection');
-CREATE UNIQUE INDEX payment_monitor_events_one_pin ON payment_monitor_events (kind)
-    WHERE kind = 'pin';
+CREATE UNIQUE INDEX payment_monitor_events_one_pin
+    ON payment_monitor_events (kind, (details ? 'account')) WHERE kind = 'pin';
 
 CREATE TRIGGER payment_monitor_operations_append_only BEFORE UPDATE OR DELETE
     ON payment_monitor_operations FOR EACH ROW EXECUTE FUNCTION payment_monitor_append_only();

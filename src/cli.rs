@@ -5,6 +5,7 @@ use crate::exit;
 use crate::reconcile::Limit;
 use crate::statement::Format;
 use chrono::{DateTime, Utc};
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -104,10 +105,10 @@ pub struct DecideArgs {
     #[arg(value_name = "RUN")]
     pub run: crate::domain::RunId,
     /// Who decides
-    #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
     pub by: String,
     /// Why
-    #[arg(long, value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
     pub reason: String,
     #[command(flatten)]
     pub flags: WorkFlags,

@@ -1,17 +1,13 @@
 //! `approve` and `reject`: a person decides on what a run held or withheld.
 
-use super::printer::Printer;
+use super::printer::{self, Printer};
 use super::session::{Session, with_progress};
 use crate::cli::DecideArgs;
 use crate::exit;
 use crate::run::{self, Approval};
 use serde_json::json;
 
-pub async fn approve(
-    session: &Session,
-    printer: &Printer,
-    args: &DecideArgs,
-) -> anyhow::Result<u8> {
+pub async fn approve(session: &Session, printer: Printer, args: &DecideArgs) -> anyhow::Result<u8> {
     let (environment, progress) = session.environment()?;
     let mut report = with_progress(progress, run::approve(&environment, approval(args))).await?;
     report.summary.telemetry = session.deliver();
@@ -19,13 +15,13 @@ pub async fn approve(
     Ok(report.exit_code())
 }
 
-pub async fn reject(session: &Session, printer: &Printer, args: &DecideArgs) -> anyhow::Result<u8> {
+pub async fn reject(session: &Session, printer: Printer, args: &DecideArgs) -> anyhow::Result<u8> {
     let (environment, _) = session.environment()?;
     run::reject(&environment, &approval(args)).await?;
     if printer.is_json() {
-        printer.json(&json!({ "rejected": args.run.to_string() }));
+        printer::json(&json!({ "rejected": args.run.to_string() }));
     } else {
-        printer.text(&format!("Run {} is rejected: its plan will not be performed.", args.run));
+        printer::text(&format!("Run {} is rejected: its plan will not be performed.", args.run));
     }
     Ok(exit::DONE)
 }

@@ -1,10 +1,12 @@
 //! `demo`: a made-up company, its provider's statement, a run, and what can be seen of it.
 
-use super::printer::Printer;
+use super::printer::{self, Printer};
+use super::render::figures::counted;
 use super::render::{self, table};
 use super::session::{Session, with_progress};
 use crate::cli::DemoArgs;
 use crate::demo::{self, Demo, REFUSED_BY};
+use crate::domain::Status;
 use crate::exit;
 use crate::postgres::{self, PrivateServer, SUPERUSER};
 use crate::reconcile::{Limit, Pin};
@@ -21,7 +23,7 @@ const DATABASE: &str = "demo";
 const WRITER: &str = "demo_writer";
 const USERS_SHOWN: i64 = 5;
 
-pub async fn demo(session: &Session, printer: &Printer, args: &DemoArgs) -> anyhow::Result<u8> {
+pub async fn demo(session: &Session, printer: Printer, args: &DemoArgs) -> anyhow::Result<u8> {
     let demo = demo::generate(args.seed, Utc::now());
     printer.heading("A made-up company");
     let options = postgres::Options { keep: args.keep, ..postgres::Options::default() };
@@ -29,14 +31,20 @@ pub async fn demo(session: &Session, printer: &Printer, args: &DemoArgs) -> anyh
     make_ledger(&server, &demo).await?;
     let folder = tempfile::tempdir().context("making a folder for the statement")?;
     write_statement(folder.path(), &demo)?;
-    printer.text(&introduction(&demo));
+    printer::text(&introduction(&demo));
 
     printer.heading("A run: the provider's statement against the company's ledger");
     let database = writer(&server)?;
     let first = one_run(session, &database, folder.path()).await?;
+    anyhow::ensure!(
+        first.summary.status == Status::Succeeded,
+        "the demo's run ended as {}: {}",
+        first.summary.status,
+        first.summary.error.unwrap_or_default()
+    );
     let (width, palette) = (printer.width(), printer.palette());
-    printer.text(&render::tree(&first.summary, &first.operations, width, palette));
-    printer.text(&format!("\n{}", render::summary(&first.summary, width, palette)));
+    printer::text(&render::tree(&first.summary, &first.operations, width, palette));
+    printer::text(&format!("\n{}", render::summary(&first.summary, width, palette)));
 
     printer.heading("Payment failures, as the ledger has them now");
     let mut connection = database.connect().await?;
@@ -44,10 +52,10 @@ pub async fn demo(session: &Session, printer: &Printer, args: &DemoArgs) -> anyh
 
     printer.heading("The same statement again: nothing is left to do");
     let second = one_run(session, &database, folder.path()).await?;
-    printer.text(&again(&second, &mut connection).await?);
+    printer::text(&again(&second, &mut connection).await?);
     printer.heading("How to look further");
     let kept = args.keep.then(|| server.url(WRITER, DATABASE));
-    printer.text(&farewell(kept.as_deref(), folder.path()));
+    printer::text(&farewell(kept.as_deref(), folder.path()));
     if args.keep {
         let _ = folder.keep();
     } else {
@@ -101,23 +109,26 @@ async fn one_run(session: &Session, database: &Database, folder: &Path) -> anyho
 
 fn introduction(demo: &Demo) -> String {
     let company = &demo.company;
+    let (users, payments) = (company.users.len() as u64, company.payments.len() as u64);
+    let records = demo.statement.records() as u64;
     format!(
-        "{} users, {} payments and {} subscriptions in a private PostgreSQL. The provider's\n\
-         statement has {} records and differs from the ledger in every way the tool knows.\n\
-         A rule of the company's own ({}: {}) will refuse one of its records.",
-        company.users.len(),
-        company.payments.len(),
-        company.subscriptions.len(),
-        demo.statement.records(),
+        "{}, {} and {} in a private\n\
+         PostgreSQL. The provider's statement has {} and differs from the\n\
+         ledger in every way the tool knows. A rule of the company's own\n\
+         ({}: {}) will refuse one of its records.",
+        counted(users, "user"),
+        counted(payments, "payment"),
+        counted(company.subscriptions.len() as u64, "subscription"),
+        counted(records, "record"),
         REFUSED_BY.constraint,
         REFUSED_BY.rule,
     )
 }
 
-async fn show_failures(connection: &mut PgConnection, printer: &Printer) -> anyhow::Result<()> {
+async fn show_failures(connection: &mut PgConnection, printer: Printer) -> anyhow::Result<()> {
     let reading = || DatabaseError::query("reading the payment failures");
     let days = runs::failures_by_day(connection).await.map_err(reading())?;
-    printer.text(&render::failures_per_day(&days, printer.width(), printer.palette()));
+    printer::text(&render::failures_per_day(&days, printer.width(), printer.palette()));
     let users = runs::failing_users(connection, USERS_SHOWN).await.map_err(reading())?;
     let count = |n: i64| u64::try_from(n).unwrap_or(0);
     let users: Vec<table::UserFailures> = users
@@ -130,7 +141,7 @@ async fn show_failures(connection: &mut PgConnection, printer: &Printer) -> anyh
         })
         .collect();
     let users = table::users_with_most_failures(&users, printer.width());
-    printer.text(&format!("\nThe users with most failures\n\n{users}"));
+    printer::text(&format!("\nThe users with most failures\n\n{users}"));
     Ok(())
 }
 
@@ -139,36 +150,37 @@ async fn again(second: &Report, connection: &mut PgConnection) -> anyhow::Result
     let open = discrepancies::count_open(connection).await.map_err(counting)?;
     let operations = second.summary.operations;
     Ok(format!(
-        "{} operations planned, {} results written. {open} discrepancies stay open until a person\n\
-         decides; what the database refused is among them and not tried again by itself.",
-        operations.planned,
-        operations.applied + operations.failed + operations.conflict
+        "{} planned, {} written. {} discrepancies stay open until\n\
+         a person decides; what the database refused is among them, not tried again.",
+        counted(operations.planned, "operation"),
+        counted(operations.applied + operations.failed + operations.conflict, "result"),
+        open,
     ))
 }
 
 fn farewell(kept: Option<&str>, folder: &Path) -> String {
-    match kept {
-        None => "\
-  payment-monitor demo --keep     leaves this database up, to look at with the commands below
-  payment-monitor show            one run's whole story
-  payment-monitor discrepancies   what needs a person
-  payment-monitor approve RUN --by NAME --reason TEXT
-                                  performs what a run held or withheld
-  README.md                       how to run it on a ledger of your own"
-            .to_owned(),
-        Some(url) => format!(
-            "\
-The server stays up. In a shell:
-
-  export DATABASE_URL='{url}'
-  payment-monitor runs
-  payment-monitor show
-  payment-monitor discrepancies
-  payment-monitor run --statement {folder}
-  psql \"$DATABASE_URL\" -c 'SELECT * FROM run_summary'
-
-Stop it with: pg_ctl -D <data_directory> stop (SHOW data_directory tells where)",
-            folder = folder.display()
-        ),
-    }
+    let Some(url) = kept else {
+        return [
+            "payment-monitor demo --keep     leaves this database up, to be looked at",
+            "payment-monitor show            tells one run's whole story",
+            "payment-monitor discrepancies   lists what needs a person",
+            "payment-monitor approve RUN     performs what a run held or withheld",
+            "README.md                       tells how to run it on a ledger of your own",
+        ]
+        .join("\n");
+    };
+    let folder = folder.display();
+    [
+        "The server stays up. In a shell:",
+        "",
+        &format!("export DATABASE_URL='{url}'"),
+        "payment-monitor runs",
+        "payment-monitor show",
+        "payment-monitor discrepancies",
+        &format!("payment-monitor run --statement {folder}"),
+        "psql \"$DATABASE_URL\" -c 'SELECT * FROM run_summary'",
+        "",
+        "Stop it with: pg_ctl -D DIRECTORY stop (SHOW data_directory tells which)",
+    ]
+    .join("\n")
 }

@@ -1,6 +1,6 @@
 //! `discrepancies`: what runs left for a person, once each.
 
-use super::printer::Printer;
+use super::printer::{self, Printer};
 use super::render::table::{self, OpenDiscrepancy};
 use super::session::Session;
 use crate::cli::ListArgs;
@@ -11,7 +11,7 @@ use serde_json::json;
 
 pub async fn discrepancies(
     session: &Session,
-    printer: &Printer,
+    printer: Printer,
     args: &ListArgs,
 ) -> anyhow::Result<u8> {
     let reading = || DatabaseError::query("reading the open discrepancies");
@@ -21,14 +21,14 @@ pub async fn discrepancies(
     let open = stored::open(&mut connection, args.limit).await.map_err(reading())?;
     let total = stored::count_open(&mut connection).await.map_err(reading())?;
     if printer.is_json() {
-        printer.json(&json!({ "open": total, "discrepancies": open }));
+        printer::json(&json!({ "open": total, "discrepancies": open }));
     } else if open.is_empty() {
-        printer.text("Nothing needs a person.");
+        printer::text("Nothing needs a person.");
     } else {
         let shown = open.len();
         let rows: Vec<OpenDiscrepancy> = open.into_iter().map(row).collect();
-        printer.text(&table::discrepancies(&rows, printer.width()));
-        printer.text(&format!("{shown} of {total} open discrepancies."));
+        printer::text(&table::discrepancies(&rows, printer.width()));
+        printer::text(&format!("{shown} of {total} open discrepancies."));
     }
     Ok(exit::DONE)
 }

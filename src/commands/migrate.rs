@@ -1,6 +1,6 @@
 //! `migrate`: creates or upgrades the schema, and makes partitions ahead.
 
-use super::printer::Printer;
+use super::printer::{self, Printer};
 use super::session::Session;
 use crate::exit;
 use crate::store::error::{Fault, fault};
@@ -11,18 +11,18 @@ use std::time::Duration;
 /// How often the partitions are tried: making one needs the company's tables for a moment.
 const TRIES_MAX: u32 = 10;
 
-pub async fn migrate(session: &Session, printer: &Printer) -> anyhow::Result<u8> {
+pub async fn migrate(session: &Session, printer: Printer) -> anyhow::Result<u8> {
     let database = session.database()?;
     let mut connection = database.connect().await?;
     connection::require_writable(&mut connection, &database).await?;
     let (from, to) = schema::migrate(&mut connection, &database).await?;
     let partitions = create_partitions(&mut connection).await?;
     if printer.is_json() {
-        printer.json(&json!({ "from": from, "to": to, "partitions_made": partitions }));
+        printer::json(&json!({ "from": from, "to": to, "partitions_made": partitions }));
     } else if from == to {
-        printer.text(&format!("The schema is up to date (version {to})."));
+        printer::text(&format!("The schema is up to date (version {to})."));
     } else {
-        printer.text(&format!("The schema went from version {from} to {to}."));
+        printer::text(&format!("The schema went from version {from} to {to}."));
     }
     Ok(exit::DONE)
 }

@@ -29,40 +29,40 @@ pub fn dispatch(cli: Cli) -> u8 {
                 shell,
                 &mut Cli::command(),
                 "payment-monitor",
-                &mut printer.out(),
+                &mut printer::out(),
             );
             exit::DONE
         }
-        Command::Man => match clap_mangen::Man::new(Cli::command()).render(&mut printer.out()) {
+        Command::Man => match clap_mangen::Man::new(Cli::command()).render(&mut printer::out()) {
             Ok(()) => exit::DONE,
             Err(_) => exit::FAILED,
         },
-        _ => with_session(cli, &printer),
+        _ => with_session(cli, printer),
     }
 }
 
-fn with_session(cli: Cli, printer: &Printer) -> u8 {
-    let session = match Session::start(&cli, printer) {
+fn with_session(cli: Cli, printer: Printer) -> u8 {
+    let session = match Session::start(&cli) {
         Ok(session) => session,
-        Err(error) => return printer.fail(&error),
+        Err(error) => return printer::fail(&error),
     };
     let done = session.block_on(async {
         match cli.command {
-            Command::Demo(args) => demo::demo(&session, printer, &args).await,
+            Command::Demo(args) => Box::pin(demo::demo(&session, printer, &args)).await,
             Command::Migrate => migrate::migrate(&session, printer).await,
-            Command::Run(args) => run::run(&session, printer, &args).await,
+            Command::Run(args) => Box::pin(run::run(&session, printer, &args)).await,
             Command::Runs(args) => runs::runs(&session, printer, &args).await,
             Command::Show(args) => show::show(&session, printer, &args).await,
             Command::Discrepancies(args) => {
                 discrepancies::discrepancies(&session, printer, &args).await
             }
-            Command::Approve(args) => decide::approve(&session, printer, &args).await,
+            Command::Approve(args) => Box::pin(decide::approve(&session, printer, &args)).await,
             Command::Reject(args) => decide::reject(&session, printer, &args).await,
             Command::Rescue => rescue::rescue(&session, printer).await,
             Command::Completions { .. } | Command::Man => Ok(exit::DONE),
         }
     });
-    done.unwrap_or_else(|error| printer.fail(&error))
+    done.unwrap_or_else(|error| printer::fail(&error))
 }
 
 /// Which exit code an error ends the program with.

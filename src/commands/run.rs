@@ -1,6 +1,6 @@
 //! `run`: does one run and tells what it did; or, as a dry run, what it would do.
 
-use super::printer::Printer;
+use super::printer::{self, Printer};
 use super::session::{Session, with_progress};
 use crate::cli::RunArgs;
 use crate::domain::Operation;
@@ -10,7 +10,7 @@ use serde_json::json;
 use std::io::Write as _;
 use tokio::sync::mpsc;
 
-pub async fn run(session: &Session, printer: &Printer, args: &RunArgs) -> anyhow::Result<u8> {
+pub async fn run(session: &Session, printer: Printer, args: &RunArgs) -> anyhow::Result<u8> {
     let request = session.settings.request()?;
     let (environment, progress) = session.environment()?;
     if args.dry_run {
@@ -25,16 +25,16 @@ pub async fn run(session: &Session, printer: &Printer, args: &RunArgs) -> anyhow
 async fn dry_run(
     environment: &Environment,
     request: &Request,
-    printer: &Printer,
+    printer: Printer,
 ) -> anyhow::Result<u8> {
     let (sender, receiver) = mpsc::channel(1_024);
-    let shown = show(*printer, receiver);
+    let shown = show(printer, receiver);
     let (preview, ()) = tokio::join!(run::preview(environment, request, sender), shown);
     let preview = preview?;
     if printer.is_json() {
-        printer.json(&document(&preview));
+        printer::json(&document(&preview));
     } else {
-        printer.text(&verdict(&preview));
+        printer::text(&verdict(&preview));
     }
     Ok(if preview.held.is_some() { exit::HELD } else { exit::DONE })
 }
@@ -43,7 +43,7 @@ async fn dry_run(
 /// is one line of JSON, and the last document is the summary.
 async fn show(printer: Printer, mut operations: mpsc::Receiver<Operation>) {
     while let Some(operation) = operations.recv().await {
-        let mut out = printer.out();
+        let mut out = printer::out();
         let _ = if printer.is_json() {
             writeln!(out, "{}", line(&operation))
         } else {
@@ -85,12 +85,11 @@ fn document(preview: &Preview) -> serde_json::Value {
 fn verdict(preview: &Preview) -> String {
     let plan = &preview.plan;
     let left: u64 = plan.left.values().sum();
-    let mut text = format!(
-        "Dry run: {} operations planned, {left} discrepancies would be left; nothing was changed.",
-        plan.operations
-    );
-    if let Some(why) = &preview.held {
-        text.push_str(&format!("\nThe run would be held: {why}."));
-    }
-    text
+    let held = preview.held.as_ref().map(|why| format!("\nThe run would be held: {why}."));
+    format!(
+        "Dry run: {} operations planned, {left} discrepancies would be left; nothing was \
+         changed.{}",
+        plan.operations,
+        held.unwrap_or_default()
+    )
 }

@@ -1,6 +1,6 @@
 //! What every command starts with: settings, a runtime, logs and telemetry, and the signals.
 
-use super::printer::Printer;
+use super::printer;
 use crate::cli::{Cli, Command};
 use crate::config::{ErasedFlags, Settings};
 use crate::run::{Environment, Progress, Signal, Stop};
@@ -33,10 +33,10 @@ impl Session {
     ///
     /// # Errors
     /// Settings that can't be used.
-    pub fn start(cli: &Cli, printer: &Printer) -> anyhow::Result<Self> {
+    pub fn start(cli: &Cli) -> anyhow::Result<Self> {
         let settings = Settings::load(cli.config.as_deref(), &cli.connection, &flags(cli))?;
         let telemetry = Telemetry::from_environment().unwrap_or_else(|why| {
-            printer.note(&format!("warning: {why}"));
+            printer::note(&format!("warning: {why}"));
             Telemetry::default()
         });
         subscribe(&telemetry);

@@ -1,6 +1,6 @@
 //! `show`: one run's whole story, from the database alone.
 
-use super::printer::Printer;
+use super::printer::{self, Printer};
 use super::render::{story, summary};
 use super::session::Session;
 use crate::cli::ShowArgs;
@@ -30,17 +30,17 @@ pub struct Story {
     pub operations_by_fate: BTreeMap<&'static str, Vec<OperationStory>>,
 }
 
-pub async fn show(session: &Session, printer: &Printer, args: &ShowArgs) -> anyhow::Result<u8> {
+pub async fn show(session: &Session, printer: Printer, args: &ShowArgs) -> anyhow::Result<u8> {
     let database = session.database()?;
     let mut connection = database.connect().await?;
     schema::require_current(&mut connection, &database).await?;
     let id = find(&mut connection, &args.run).await?;
     let story = tell(&mut connection, id, args.limit).await?;
     if printer.is_json() {
-        printer.json(&story);
+        printer::json(&story);
     } else {
-        printer.text(&summary(&story.run, printer.width(), printer.palette()));
-        printer.text(&story::story(&story, printer.width(), printer.palette()));
+        printer::text(&summary(&story.run, printer.width(), printer.palette()));
+        printer::text(&story::story(&story, printer.width(), printer.palette()));
     }
     Ok(exit::DONE)
 }

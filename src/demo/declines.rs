@@ -32,6 +32,8 @@ const fn decline(
     Decline { code, message, retry, share_ordinary, share_card_testing }
 }
 
+const UNSUPPORTED: &str = "Your card does not support this type of purchase.";
+
 #[rustfmt::skip]
 const DECLINES: [Decline; 16] = [
     decline("insufficient_funds", "Your card has insufficient funds.", true, 38, 5),
@@ -39,7 +41,7 @@ const DECLINES: [Decline; 16] = [
     decline("do_not_honor", DECLINED, true, 13, 12),
     decline("expired_card", "Your card has expired.", false, 8, 7),
     decline("incorrect_cvc", "Your card's security code is incorrect.", true, 6, 22),
-    decline("transaction_not_allowed", "Your card does not support this type of purchase.", false, 4, 2),
+    decline("transaction_not_allowed", UNSUPPORTED, false, 4, 2),
     decline("authentication_required", "This transaction requires authentication.", true, 3, 1),
     decline("card_velocity_exceeded", DECLINED, true, 2, 2),
     decline("processing_error", "An error occurred while processing your card.", true, 2, 0),

@@ -4,19 +4,12 @@
 //! so a record shows one discrepancy; the table of them is [`payments`] and [`subscriptions`].
 
 use super::company::{Company, PaymentRow, SubscriptionRow};
+use super::pairs::{Listed, Pair, Pairs};
 use super::people::{self, Person};
 use super::{Expectation, Times, declines, random};
 use crate::domain::{Field, Kind, Reason};
 use chrono::Duration;
-use rand::seq::SliceRandom;
 use rand_chacha::ChaCha20Rng;
-
-/// A row as the statement lists it: the provider knows customers, not users.
-#[derive(Debug, Clone)]
-pub(super) struct Listed<T> {
-    pub row: T,
-    pub customer: Option<String>,
-}
 
 /// What the provider lists; customers only where the ledger does not know who they are.
 #[derive(Debug, Clone)]
@@ -27,90 +20,7 @@ pub(super) struct Listing {
     pub customers: Vec<(String, i64, chrono::DateTime<chrono::Utc>)>,
 }
 
-/// A record on both sides.
-struct Pair<T> {
-    ledger: Option<T>,
-    /// Usually one; none where the provider does not list it, two where it does so twice.
-    listed: Vec<Listed<T>>,
-}
-
-impl<T> Pair<T> {
-    fn stated(&mut self) -> &mut T {
-        &mut self.listed[0].row
-    }
-
-    fn kept(&mut self) -> &mut T {
-        self.ledger.as_mut().expect("the ledger's row of an untouched pair")
-    }
-}
-
-/// All records of one table, and which of them are still equal on both sides.
-struct Pairs<'a, T> {
-    pairs: Vec<Pair<T>>,
-    untouched: Vec<usize>,
-    rng: &'a mut ChaCha20Rng,
-    expected: &'a mut Expectation,
-}
-
-impl<'a, T: Clone> Pairs<'a, T> {
-    fn equal(
-        rng: &'a mut ChaCha20Rng,
-        expected: &'a mut Expectation,
-        rows: Vec<T>,
-        customer: impl Fn(&T) -> Option<String>,
-    ) -> Self {
-        let mut untouched: Vec<usize> = (0..rows.len()).collect();
-        untouched.shuffle(rng);
-        let pair = |row: T| Pair {
-            listed: vec![Listed { customer: customer(&row), row: row.clone() }],
-            ledger: Some(row),
-        };
-        Self { pairs: rows.into_iter().map(pair).collect(), untouched, rng, expected }
-    }
-
-    /// Changes `times` untouched pairs whose row suits, without any discrepancy to be found.
-    fn change(
-        &mut self,
-        times: usize,
-        suits: impl Fn(&T) -> bool,
-        mut change: impl FnMut(&mut Pair<T>, &mut ChaCha20Rng),
-    ) {
-        for _ in 0..times {
-            let is_suitable = |&at: &usize| self.pairs[at].ledger.as_ref().is_some_and(&suits);
-            let found = self.untouched.iter().position(is_suitable);
-            let at = self.untouched.swap_remove(found.expect("a company with such a row"));
-            change(&mut self.pairs[at], self.rng);
-        }
-    }
-
-    /// The same, where each is to be found as a discrepancy of this kind, and planned or left.
-    fn differ(
-        &mut self,
-        times: usize,
-        kind: Kind,
-        left: Option<Reason>,
-        suits: impl Fn(&T) -> bool,
-        change: impl FnMut(&mut Pair<T>, &mut ChaCha20Rng),
-    ) {
-        self.change(times, suits, change);
-        for _ in 0..times {
-            self.expected.found(kind);
-            if let Some(reason) = left {
-                self.expected.left(reason);
-            }
-        }
-    }
-
-    fn sides(self) -> (Vec<T>, Vec<Listed<T>>) {
-        let mut ledger = Vec::new();
-        let mut listed = Vec::new();
-        for pair in self.pairs {
-            ledger.extend(pair.ledger);
-            listed.extend(pair.listed);
-        }
-        (ledger, listed)
-    }
-}
+const STATUS: Kind = Kind::Differs(Field::Status);
 
 /// Both sides of the company, and what differs between them.
 pub(super) fn spread(
@@ -192,7 +102,6 @@ fn payments_on_one_side(pairs: &mut Pairs<PaymentRow>, times: Times) {
 }
 
 fn payments_with_another_status(pairs: &mut Pairs<PaymentRow>) {
-    const STATUS: Kind = Kind::Differs(Field::Status);
     let failed = |p: &PaymentRow| p.status == "failed" && p.amount_minor >= 200;
     pairs.differ(14, STATUS, None, PaymentRow::is_plain_success, |p, _| p.kept().make_pending());
     pairs.differ(6, STATUS, None, failed, |p, _| p.kept().make_pending());
@@ -272,7 +181,6 @@ fn subscriptions(pairs: &mut Pairs<SubscriptionRow>, times: Times) {
     let past_due = |s: &SubscriptionRow| s.status == "past_due";
     subscriptions_on_one_side(pairs, times);
 
-    const STATUS: Kind = Kind::Differs(Field::Status);
     pairs.differ(3, STATUS, None, active, |p, _| "past_due".clone_into(&mut p.stated().status));
     pairs.differ(2, STATUS, None, past_due, |p, _| "active".clone_into(&mut p.stated().status));
     pairs.differ(2, STATUS, None, active, |p, _| "canceled".clone_into(&mut p.stated().status));

@@ -10,6 +10,7 @@ mod declines;
 mod differences;
 mod expectation;
 mod history;
+mod pairs;
 mod people;
 mod provider;
 mod random;

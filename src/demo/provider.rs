@@ -3,7 +3,7 @@
 //! Only the fields that matter here, and a few that a reader has to pass over.
 
 use super::company::{PaymentRow, SubscriptionRow};
-use super::differences::Listed;
+use super::pairs::Listed;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 

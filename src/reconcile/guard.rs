@@ -31,6 +31,9 @@ impl Limit {
         let allowed = self.rows(ledger_rows)?;
         (planned > allowed).then(|| {
             let scale = match self {
+                Self::Percent(_) if ledger_rows == 0 => {
+                    " (the ledger has no rows in the window: is this its first import?)".to_owned()
+                }
                 Self::Percent(percent) => format!(" ({percent}% of {ledger_rows} ledger rows)"),
                 _ => String::new(),
             };
@@ -119,4 +122,43 @@ impl Pin {
 
 fn mode(livemode: bool) -> &'static str {
     if livemode { "live" } else { "test" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_a_number_a_percentage_or_none() {
+        assert_eq!("500".parse::<Limit>().unwrap(), Limit::Rows(500));
+        assert_eq!("20%".parse::<Limit>().unwrap(), Limit::Percent(20));
+        assert_eq!("none".parse::<Limit>().unwrap(), Limit::None);
+        let refused = "20x".parse::<Limit>().unwrap_err().to_string();
+        assert_eq!(
+            refused,
+            "\"20x\" is not a limit: write a number (500), a percentage (20%) or none"
+        );
+    }
+
+    #[test]
+    fn a_plan_is_held_from_one_operation_beyond_the_limit() {
+        assert_eq!(Limit::Rows(5).holds(5, 0), None);
+        assert!(Limit::Rows(5).holds(6, 0).is_some());
+        assert_eq!(Limit::Percent(20).holds(20, 100), None);
+        assert!(Limit::Percent(20).holds(21, 100).is_some());
+        assert!(Limit::Percent(20).holds(1, 0).is_some(), "an empty ledger's import is held");
+        assert_eq!(Limit::Percent(20).holds(0, 0), None);
+        assert_eq!(Limit::None.holds(u64::MAX, 0), None);
+    }
+
+    #[test]
+    fn a_pin_refuses_what_is_known_to_differ() {
+        let pin =
+            |account: Option<&str>, livemode| Pin { account: account.map(str::to_owned), livemode };
+        let pinned = pin(Some("acct_1"), Some(true));
+        assert_eq!(pinned.admits(&pin(None, None)), Ok(()));
+        assert_eq!(pinned.admits(&pin(Some("acct_1"), Some(true))), Ok(()));
+        assert!(matches!(pinned.admits(&pin(Some("acct_2"), None)), Err(PinError::Account { .. })));
+        assert!(matches!(pinned.admits(&pin(None, Some(false))), Err(PinError::Mode { .. })));
+    }
 }

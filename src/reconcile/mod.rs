@@ -7,6 +7,8 @@ pub mod compare;
 pub mod guard;
 pub mod plan;
 pub mod scope;
+#[cfg(test)]
+mod tests;
 
 pub use compare::{LedgerRow, Pair, StatementRow, compare};
 pub use guard::{Limit, Pin};

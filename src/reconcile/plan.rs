@@ -60,22 +60,22 @@ impl Planner {
         if discrepancy.ledger_updated_at.is_some_and(|at| at > self.policy.known_until) {
             return Some(Reason::NewerInLedger);
         }
+        if self.was_refused(&discrepancy.proposal) {
+            return Some(Reason::Failed);
+        }
         if discrepancy.kind == Kind::OnlyInLedger {
-            return self
-                .reason_to_keep(discrepancy.proposal.subject)
-                .or_else(|| self.reason_not_to_repeat(&discrepancy.proposal));
+            return self.reason_to_keep(discrepancy.proposal.subject);
         }
         match status_change(&discrepancy.proposal) {
-            StatusChange::Applied => self.reason_not_to_repeat(&discrepancy.proposal),
+            StatusChange::Applied => None,
             StatusChange::NeedsApproval => Some(Reason::NeedsApproval),
             StatusChange::Never => Some(Reason::NeverMade),
         }
     }
 
-    fn reason_not_to_repeat(&self, proposal: &Proposal) -> Option<Reason> {
-        let is_known = !self.policy.refused.is_empty()
-            && self.policy.refused.contains(&proposal.fingerprint());
-        is_known.then_some(Reason::Failed)
+    fn was_refused(&self, proposal: &Proposal) -> bool {
+        let refused = &self.policy.refused;
+        !refused.is_empty() && refused.contains(&proposal.fingerprint())
     }
 
     fn reason_to_keep(&mut self, subject: Subject) -> Option<Reason> {

@@ -57,3 +57,53 @@ impl Asked {
         Scope { since, until, ledger_only }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(minute: i64) -> DateTime<Utc> {
+        DateTime::<Utc>::UNIX_EPOCH + TimeDelta::minutes(minute)
+    }
+
+    fn asked() -> Asked {
+        Asked {
+            since: None,
+            until: None,
+            declared_since: None,
+            declared_until: None,
+            as_of: at(100),
+            settle: TimeDelta::minutes(5),
+            clock_skew: TimeDelta::minutes(1),
+        }
+    }
+
+    #[test]
+    fn without_a_window_nothing_is_known_of_rows_older_than_the_statement() {
+        let scope = asked().scope(Some(at(40)), true);
+        assert_eq!(scope.since, None);
+        assert_eq!(scope.until, at(95));
+        assert_eq!(scope.ledger_only, Some((at(41), at(94))));
+    }
+
+    #[test]
+    fn the_narrower_of_two_windows_counts() {
+        let declared = Asked {
+            since: Some(at(10)),
+            until: Some(at(80)),
+            declared_since: Some(at(20)),
+            declared_until: Some(at(90)),
+            ..asked()
+        };
+        let scope = declared.scope(None, true);
+        assert_eq!((scope.since, scope.until), (Some(at(20)), at(80)));
+        assert_eq!(scope.ledger_only, Some((at(21), at(79))));
+    }
+
+    #[test]
+    fn of_a_table_that_is_not_covered_nothing_is_known() {
+        let with_window = Asked { since: Some(at(10)), ..asked() };
+        assert_eq!(with_window.scope(None, false).ledger_only, None);
+        assert_eq!(asked().scope(None, true).ledger_only, None, "an empty listing, no window");
+    }
+}

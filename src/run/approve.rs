@@ -5,7 +5,7 @@ use super::begin::{self, Begun, Environment, Run};
 use super::error::RunError;
 use super::plan::{self, Plan, PlanWriter};
 use super::report::{Conclusion, Report};
-use super::{Clock, finish, perform, rescue};
+use super::{Clock, finish, guard, perform, rescue};
 use crate::domain::run::{RunId, Status};
 use crate::reconcile::Pin;
 use crate::store::connection;
@@ -36,12 +36,12 @@ pub struct Approval {
 pub async fn approve(environment: &Environment, approval: Approval) -> Result<Report, RunError> {
     let parent = approvable(environment, &approval).await?;
     let run = match begin::begin(environment, Some(approval.run)).await? {
-        Begun::Started(run) => Arc::new(run),
+        Begun::Started(run) => Arc::new(*run),
         Begun::Skipped(report) => return Ok(*report),
     };
     let mut conclusion = Conclusion::default();
-    let ended = steps(&run, &approval, &parent, &mut conclusion).await;
-    Ok(finish::finish(run, conclusion, ended).await)
+    let ended = Box::pin(steps(&run, &approval, &parent, &mut conclusion)).await;
+    Ok(Box::pin(finish::finish(run, conclusion, ended)).await)
 }
 
 async fn steps(
@@ -104,6 +104,12 @@ async fn require_approvable(connection: &mut PgConnection, id: RunId) -> Result<
     if is_held && let Some(by) = jobs::superseding(connection, id).await.map_err(doing())? {
         return refused(format!("run {id} is superseded by the newer held run {by}: decide on it"));
     }
+    if !is_held && parent.status != Status::Succeeded.as_str() {
+        return refused(format!(
+            "run {id} is {}: only what a held or a succeeded run has left can be decided upon",
+            parent.status
+        ));
+    }
     let withheld = discrepancies::count_approvable(connection, id).await.map_err(doing())?;
     if !is_held && withheld == 0 {
         return refused(format!(
@@ -145,12 +151,7 @@ async fn adopt(run: &Run, approval: &Approval, parent: &Parent) -> Result<Plan, 
         "operations": operations,
     });
     decide(&mut connection, stamp, approval, "approval", details).await?;
-    if parent.pin != Pin::default() {
-        let stamp = (run.clock.next_id(), run.clock.now());
-        events::set_pin(&mut connection, stamp, run.id, &parent.pin)
-            .await
-            .map_err(RunError::query("pinning the account"))?;
-    }
+    guard::pin(run, &mut connection, &parent.pin).await?;
     plan::commit(connection).await?;
     Ok(Plan { operations, digest: Some(digest), ..Plan::default() })
 }

@@ -52,11 +52,13 @@ pub struct Run {
     pub root: Span,
     pub server: spans::Server,
     pub phases: Mutex<Vec<Phase>>,
+    /// Whether the record knows of this run: of a dry run it does not.
+    pub is_recorded: bool,
 }
 
 /// How a beginning ended.
 pub enum Begun {
-    Started(Run),
+    Started(Box<Run>),
     /// Another run is going on; that is recorded.
     Skipped(Box<Report>),
 }
@@ -66,19 +68,20 @@ pub enum Begun {
 /// # Errors
 /// Whatever keeps the run from being recorded: no connection, no schema, no rights.
 pub async fn begin(environment: &Environment, parent: Option<RunId>) -> Result<Begun, RunError> {
-    let (run, mut connection) = match prepare(environment, parent).await? {
+    let (mut run, mut connection) = match prepare(environment, parent).await? {
         Prepared::Free(run, connection) => (run, connection),
         Prepared::Busy(id, clock, mut connection) => {
             let beginning = beginning(environment, id, parent, &clock);
             jobs::skip(&mut connection, &beginning)
                 .await
-                .map_err(|e| environment.database.explain(e))?;
+                .map_err(|e| environment.database.explain(&e))?;
             return Ok(Begun::Skipped(Box::new(Report::skipped(environment, id, parent, &clock))));
         }
     };
     let beginning = beginning(environment, run.id, parent, &run.clock);
-    jobs::begin(&mut connection, &beginning).await.map_err(|e| run.database.explain(e))?;
-    Ok(Begun::Started(*run))
+    jobs::begin(&mut connection, &beginning).await.map_err(|e| run.database.explain(&e))?;
+    run.is_recorded = true;
+    Ok(Begun::Started(run))
 }
 
 /// A run whose lock was asked for, before anything is recorded.
@@ -99,7 +102,7 @@ pub async fn prepare(
     let root = spans::root(id, parent);
     let database = environment.database.named(&lock::application_name(id.0));
     let mut connection = database.connect().await?;
-    connection::require_writable(&mut connection, &database).await?;
+    let schema_name = connection::require_writable(&mut connection, &database).await?;
     schema::require_current(&mut connection, &database).await?;
     let Some(lock) = RunLock::take(&database, environment.retry_for).await? else {
         return Ok(Prepared::Busy(id, clock, connection));
@@ -116,9 +119,10 @@ pub async fn prepare(
         server: spans::Server {
             address: address.to_owned(),
             port,
-            namespace: format!("{}|public", database.database()),
+            namespace: format!("{}|{schema_name}", database.database()),
         },
         phases: Mutex::default(),
+        is_recorded: false,
         database,
     };
     Ok(Prepared::Free(Box::new(run), connection))

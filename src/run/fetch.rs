@@ -3,11 +3,14 @@
 use super::Request;
 use super::begin::Run;
 use super::error::RunError;
+use super::guard;
 use crate::domain::run::RunId;
 use crate::reconcile::Pin;
 use crate::reconcile::scope::{Asked, Scope};
 use crate::statement::{self, Facts, Record, Statement};
+use crate::store::error::{Fault, fault};
 use crate::store::staging::{self, Proof, Stage};
+use crate::store::{jobs, lock};
 use chrono::{DateTime, Utc};
 use sqlx::{Connection as _, PgConnection};
 use std::ops::ControlFlow;
@@ -15,6 +18,8 @@ use tokio::sync::mpsc;
 
 /// How many chunks may wait for the database.
 const CHUNKS_MAX: usize = 4;
+/// How often emptying the staging is tried, each time for as long as a lock is waited for.
+const TRIES_MAX: u32 = 5;
 /// The order of the three tables everywhere below.
 const COPIES: [&str; 3] =
     [staging::COPY_PAYMENTS, staging::COPY_SUBSCRIPTIONS, staging::COPY_CUSTOMERS];
@@ -51,12 +56,15 @@ struct Chunk {
 pub async fn fetch(run: &Run, request: &Request) -> Result<Staged, RunError> {
     let statement = open(request.statement.clone()).await?;
     let mut connection = run.database.connect().await?;
+    empty_staging(&mut connection).await?;
     let (chunks, mut queue) = mpsc::channel(CHUNKS_MAX);
     let id = run.id;
     let reading = tokio::task::spawn_blocking(move || read(id, statement, &chunks));
     let mut transaction =
         connection.begin().await.map_err(RunError::query("opening the staging transaction"))?;
-    staging::empty(&mut transaction).await.map_err(RunError::query("emptying the staging"))?;
+    if run.is_recorded && !hold_running(&mut transaction, run.id).await? {
+        return Err(RunError::FencedOff);
+    }
     let mut records = 0;
     while let Some(chunk) = queue.recv().await {
         copy(&mut transaction, &chunk).await.map_err(RunError::query("staging the statement"))?;
@@ -65,7 +73,30 @@ pub async fn fetch(run: &Run, request: &Request) -> Result<Staged, RunError> {
     }
     let (facts, proofs) = reading.await??;
     transaction.commit().await.map_err(RunError::query("staging the statement"))?;
-    Ok(staged(facts, proofs, request))
+    let staged = scoped(facts, proofs, request);
+    guard::admit(run, &request.pin, &staged.pin()).await?;
+    Ok(staged)
+}
+
+async fn hold_running(connection: &mut PgConnection, run: RunId) -> Result<bool, RunError> {
+    jobs::hold_running(connection, run).await.map_err(RunError::query("staging the statement"))
+}
+
+/// Empties the staging tables. Whoever still works on them is not the holder of the run lock:
+/// a process that was paused, or a dry run of which there is no record; its session is ended.
+async fn empty_staging(connection: &mut PgConnection) -> Result<(), RunError> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match staging::empty(connection).await {
+            Ok(()) => return Ok(()),
+            Err(error) if tries < TRIES_MAX && fault(&error) == Fault::Transient => {
+                let ending = RunError::query("ending sessions that hold the staging");
+                lock::terminate_staging_holders(connection).await.map_err(ending)?;
+            }
+            Err(error) => return Err(RunError::query("emptying the staging")(error)),
+        }
+    }
 }
 
 async fn open(options: statement::Options) -> Result<Statement, RunError> {
@@ -85,11 +116,11 @@ fn read(
     chunks: &mpsc::Sender<Chunk>,
 ) -> Result<(Facts, [Proof; 3]), RunError> {
     let mut stages = [Stage::default(), Stage::default(), Stage::default()];
-    let mut sent = [0_i64; 3];
+    let mut handed_on = [0_i64; 3];
     let mut send = |stages: &mut [Stage; 3], table: usize| {
         let stage = &mut stages[table];
-        let records = u64::try_from(stage.proof.rows - sent[table]).unwrap_or(0);
-        sent[table] = stage.proof.rows;
+        let records = u64::try_from(stage.proof.rows - handed_on[table]).unwrap_or(0);
+        handed_on[table] = stage.proof.rows;
         let chunk = Chunk { table, rows: stage.rows.take(), records };
         // Nobody receives any more when the run has stopped.
         if chunks.blocking_send(chunk).is_ok() {
@@ -99,7 +130,7 @@ fn read(
         }
     };
     let facts = statement.read(&mut |record| {
-        let table = stage(run, &mut stages, &record);
+        let table = put(run, &mut stages, &record);
         if stages[table].rows.is_full() {
             return send(&mut stages, table);
         }
@@ -113,7 +144,7 @@ fn read(
     Ok((facts, stages.map(|stage| stage.proof)))
 }
 
-fn stage(run: RunId, [payments, subscriptions, customers]: &mut [Stage; 3], r: &Record) -> usize {
+fn put(run: RunId, [payments, subscriptions, customers]: &mut [Stage; 3], r: &Record) -> usize {
     match r {
         Record::Payment(payment) => {
             payments.payment(run, payment);
@@ -124,13 +155,13 @@ fn stage(run: RunId, [payments, subscriptions, customers]: &mut [Stage; 3], r: &
             1
         }
         Record::Customer(customer) => {
-            customers.customer(run, customer);
+            customers.customer(run, &customer.provider_customer_id, customer.user_id);
             2
         }
     }
 }
 
-fn staged(facts: Facts, proofs: [Proof; 3], request: &Request) -> Staged {
+fn scoped(facts: Facts, proofs: [Proof; 3], request: &Request) -> Staged {
     let asked = Asked {
         since: request.since,
         until: request.until,

@@ -75,8 +75,8 @@ fn ending(run: &Run, conclusion: &Conclusion, ended: &Result<(), RunError>) -> E
 }
 
 async fn record(run: &Run, conclusion: &Conclusion, ending: &Ending) -> Result<Totals, RunError> {
-    let totals = retry::while_transient(run, "recording the run's end", async || {
-        record_once(run, conclusion, ending).await
+    let totals = retry::while_transient(run, "recording the run's end", || {
+        record_once(run, conclusion, ending)
     })
     .await?;
     totals.ok_or(RunError::FencedOff)
@@ -94,7 +94,7 @@ async fn record_once(
     }
     let totals = jobs::totals(&mut transaction, run.id).await?;
     let now = run.clock.now();
-    discrepancies::note_seen(&mut transaction, run.id, now).await?;
+    discrepancies::note_unapplied(&mut transaction, run.id, now).await?;
     if ending.status == Status::Succeeded {
         let scopes = conclusion.scopes.as_ref();
         discrepancies::resolve_unseen(&mut transaction, run.id, scopes, now).await?;

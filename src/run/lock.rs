@@ -72,8 +72,8 @@ impl RunLock {
 
 async fn open(database: &Database) -> Result<Option<PgConnection>, DatabaseError> {
     let mut connection = database.connect().await?;
-    lock::prepare(&mut connection, IDLE_SECONDS_MAX).await.map_err(|e| database.explain(e))?;
-    let taken = lock::try_take(&mut connection).await.map_err(|e| database.explain(e))?;
+    lock::prepare(&mut connection, IDLE_SECONDS_MAX).await.map_err(|e| database.explain(&e))?;
+    let taken = lock::try_take(&mut connection).await.map_err(|e| database.explain(&e))?;
     Ok(taken.then_some(connection))
 }
 
@@ -84,7 +84,7 @@ async fn refuse_pooler(
     database: &Database,
     locked: &mut PgConnection,
 ) -> Result<(), DatabaseError> {
-    let explain = |error| database.explain(error);
+    let explain = |error: sqlx::Error| database.explain(&error);
     let before = lock::backend(locked).await.map_err(explain)?;
     let mut other = database.connect().await?;
     let mut transaction = other.begin().await.map_err(explain)?;
@@ -118,12 +118,12 @@ impl Keeper {
             self.tell.send_replace(State::Lost);
             tokio::select! {
                 _ = &mut released => return,
-                retaken = self.retake() => match retaken {
-                    Some(retaken) => connection = retaken,
-                    None => {
+                retaken = self.retake() => {
+                    let Some(retaken) = retaken else {
                         self.tell.send_replace(State::Gone);
                         return;
-                    }
+                    };
+                    connection = retaken;
                 }
             }
             self.tell.send_replace(State::Held);

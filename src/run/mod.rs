@@ -60,12 +60,12 @@ pub struct Request {
 /// part of the report, and of the record.
 pub async fn run(environment: &Environment, request: Request) -> Result<Report, RunError> {
     let run = match begin::begin(environment, None).await? {
-        Begun::Started(run) => Arc::new(run),
+        Begun::Started(run) => Arc::new(*run),
         Begun::Skipped(report) => return Ok(*report),
     };
     let mut conclusion = Conclusion::default();
-    let ended = steps(&run, request, &mut conclusion).await;
-    Ok(finish::finish(run, conclusion, ended).await)
+    let ended = Box::pin(steps(&run, request, &mut conclusion)).await;
+    Ok(Box::pin(finish::finish(run, conclusion, ended)).await)
 }
 
 async fn steps(

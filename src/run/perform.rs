@@ -79,7 +79,7 @@ async fn feed(run: &Run, queue: mpsc::Sender<Operation>) -> Result<(), RunError>
 }
 
 async fn next_batch(run: &Run, after: Option<uuid::Uuid>) -> Result<Vec<Operation>, RunError> {
-    super::retry::while_transient(run, "reading the plan", async || {
+    super::retry::while_transient(run, "reading the plan", || async {
         let mut connection = run.pool.acquire().await?;
         operations::batch(&mut connection, run.id, after, BATCH).await
     })

@@ -75,13 +75,13 @@ pub async fn from_statement(
     request: &Request,
 ) -> Result<Plan, RunError> {
     let (found, discrepancies) = mpsc::channel(DISCREPANCIES_MAX);
-    let planner = planner(run, staged, request).await?;
+    let decider = planner(run, staged, request).await?;
     let comparing = run.phase(names::COMPARE, compare(run, staged, found));
-    let planning = run.phase(names::PLAN, store(run, planner, discrepancies));
-    let (compared, planned) = tokio::join!(comparing, planning);
+    let planning = run.phase(names::PLAN, store(run, decider, discrepancies));
+    let (rows, stored) = tokio::join!(comparing, planning);
     // A comparison that broke off is the reason for whatever the plan then lacks.
-    let ledger_rows = compared?;
-    let (plan, connection) = planned?;
+    let ledger_rows = rows?;
+    let (plan, connection) = stored?;
     commit(connection).await?;
     Ok(Plan { ledger_rows, ..plan })
 }
@@ -114,8 +114,11 @@ async fn store(
     }
     left.finish().await?;
     plan.operations = writer.operations;
-    let (digest, connection) = writer.finish().await?;
+    let (digest, mut connection) = writer.finish().await?;
     plan.digest = Some(digest);
+    discrepancies::note_left(&mut connection, run.id, run.clock.now())
+        .await
+        .map_err(RunError::query("noting what is left"))?;
     Ok((plan, connection))
 }
 
@@ -136,6 +139,7 @@ impl PlanWriter {
         let storing = || RunError::query("storing the plan");
         let mut connection = run.database.connect().await?;
         operations::begin(&mut connection).await.map_err(storing())?;
+        operations::wait_for_comparison(&mut connection).await.map_err(storing())?;
         if !jobs::hold_running(&mut connection, run.id).await.map_err(storing())? {
             return Err(RunError::FencedOff);
         }

@@ -10,7 +10,6 @@ use crate::domain::operation::Operation;
 use crate::domain::run::RunId;
 use crate::reconcile::Decision;
 use crate::statement::Facts;
-use crate::store::events;
 use crate::telemetry::names;
 use tokio::sync::mpsc;
 
@@ -53,11 +52,6 @@ async fn steps(
     shown: mpsc::Sender<Operation>,
 ) -> Result<Preview, RunError> {
     let staged = run.phase(names::FETCH, fetch(run, request)).await?;
-    let mut connection = run.database.connect().await?;
-    let pinned = events::pin(&mut connection)
-        .await
-        .map_err(RunError::query("reading the pinned account"))?;
-    request.pin.or(&pinned.unwrap_or_default()).admits(&staged.pin())?;
     let (found, mut discrepancies) = mpsc::channel(DISCREPANCIES_MAX);
     let comparing = run.phase(names::COMPARE, compare(run, &staged, found));
     let mut planner = planner(run, &staged, request).await?;
@@ -74,9 +68,9 @@ async fn steps(
         }
         Ok(plan)
     });
-    let (compared, planned) = tokio::join!(comparing, planning);
-    let mut plan = planned?;
-    plan.ledger_rows = compared?;
+    let (rows, decided) = tokio::join!(comparing, planning);
+    let ledger_rows = rows?;
+    let plan = Plan { ledger_rows, ..decided? };
     let held = request.max_changes.holds(plan.operations, plan.ledger_rows);
     Ok(Preview { id: run.id, statement: staged.facts, plan, held })
 }

@@ -4,6 +4,7 @@ use super::begin::Run;
 use super::error::RunError;
 use crate::store::error::{Fault, fault};
 use backon::{BackoffBuilder as _, ExponentialBuilder};
+use std::future::Future;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -23,11 +24,14 @@ pub fn pauses() -> impl Iterator<Item = Duration> {
 ///
 /// # Errors
 /// The last one met.
-pub async fn while_transient<T>(
+pub async fn while_transient<T, Work>(
     run: &Run,
     doing: &'static str,
-    work: impl AsyncFn() -> sqlx::Result<T>,
-) -> Result<T, RunError> {
+    work: impl Fn() -> Work,
+) -> Result<T, RunError>
+where
+    Work: Future<Output = sqlx::Result<T>>,
+{
     let give_up_at = Instant::now() + run.environment.retry_for;
     let mut pauses = pauses();
     loop {

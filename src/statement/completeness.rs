@@ -78,7 +78,7 @@ fn by_pages(evidence: &Evidence, names: &[String], noun: &str) -> Result<String,
         return Err(why);
     }
     if let Some(silent) = pages.iter().find(|page| page.has_more.is_none()) {
-        return Err(format!("a list page in {} does not say has_more", name(silent)));
+        return Err(format!("a list page in {} is no `list` that says has_more", name(silent)));
     }
     let finals: Vec<&Page> = pages.iter().filter(|page| page.has_more == Some(false)).collect();
     if finals.len() > 1 {
@@ -88,8 +88,10 @@ fn by_pages(evidence: &Evidence, names: &[String], noun: &str) -> Result<String,
             finals.len()
         ));
     }
-    let mut files: Vec<&str> = pages.iter().map(name).collect();
-    files.dedup();
+    // By file, not by name: of two directories' page-1, one may lack its page-2.
+    let mut first_of_file: Vec<&Page> = pages.iter().collect();
+    first_of_file.dedup_by_key(|page| page.file);
+    let files: Vec<&str> = first_of_file.into_iter().map(name).collect();
     numbered_without_gap(&files)?;
     let count = pages.len();
     let plural = if count == 1 { "" } else { "s" };
@@ -117,13 +119,12 @@ fn numbered_without_gap(names: &[&str]) -> Result<(), String> {
     let places: Vec<usize> =
         if is_alike { (0..all[0].len()).filter(varying).collect() } else { Vec::new() };
     let [place] = places[..] else {
-        return Err(format!(
-            "the names of the list pages' files ({first}, {}, ...) do not number them; name them \
-             page-1, page-2, ..., or add a manifest",
-            names[1]
-        ));
+        return Err(unnumbered(names));
     };
     let numbers: Vec<Option<u64>> = all.iter().map(|pieces| number(pieces[place])).collect();
+    if numbers.contains(&None) {
+        return Err(unnumbered(names));
+    }
     if !matches!(numbers[0], Some(0 | 1)) {
         return Err(format!("the list pages before {first} are missing"));
     }
@@ -137,7 +138,16 @@ fn numbered_without_gap(names: &[&str]) -> Result<(), String> {
     Ok(())
 }
 
-/// A lone `page-3.json` is the end of a listing, not the whole.
+fn unnumbered(names: &[&str]) -> String {
+    format!(
+        "the names of the list pages' files ({}, {}, ...) do not number them; name them page-1, \
+         page-2, ..., or add a manifest",
+        names[0], names[1]
+    )
+}
+
+/// A lone `page-3.json` or `charges-3.json` is the end of a listing, not the whole. A longer
+/// number, or several, is taken as a date.
 fn single_page_is_first(name: &str, pieces: &[Piece<'_>]) -> Result<(), String> {
     let is_later = pieces.windows(2).any(|pair| match pair {
         [Piece::Text(text), Piece::Number(digits)] => {
@@ -147,6 +157,13 @@ fn single_page_is_first(name: &str, pieces: &[Piece<'_>]) -> Result<(), String> 
         }
         _ => false,
     });
+    let mut numbers = pieces.iter().filter_map(|piece| match piece {
+        Piece::Number(digits) => Some(*digits),
+        Piece::Text(_) => None,
+    });
+    let only = numbers.next().filter(|_| numbers.next().is_none());
+    let is_later =
+        is_later || only.is_some_and(|digits| !matches!(digits, "" | "1") && digits.len() <= 3);
     if is_later { Err(format!("the list pages before {name} are missing")) } else { Ok(()) }
 }
 
@@ -162,7 +179,10 @@ fn number(piece: Piece<'_>) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn judged(pages: &[(usize, Option<bool>)], names: &[&str]) -> Listing {
+    /// A page's file and what it says of `has_more`.
+    type FileAndMore = (usize, Option<bool>);
+
+    fn judged(pages: &[FileAndMore], names: &[&str]) -> Listing {
         let pages = pages.iter().map(|&(file, has_more)| Page { file, has_more }).collect();
         let evidence = Evidence { paged: 1, pages, ..Evidence::default() };
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
@@ -191,15 +211,17 @@ mod tests {
     #[test]
     fn every_gap_in_the_proof_is_told() {
         let three = [(0, MORE), (1, MORE), (2, LAST)];
-        let cases: [(&[(usize, Option<bool>)], &[&str], &str); 8] = [
+        let cases: [(&[FileAndMore], &[&str], &str); 10] = [
             (&[(0, MORE)], &["a"], "says has_more: true"),
             (&[(0, LAST), (0, LAST)], &["a"], "2 list pages say has_more: false"),
-            (&[(0, None)], &["a"], "does not say has_more"),
+            (&[(0, None)], &["a"], "is no `list` that says has_more"),
             (&three, &["page-1", "page-2", "page-4"], "between page-2 and page-4"),
             (&three, &["page-2", "page-3", "page-4"], "before page-2 are missing"),
             (&three, &["a", "b", "c"], "do not number them"),
             (&three, &["a-1", "b-2", "c-3"], "do not number them"),
+            (&three, &["page-1", "page-1", "page-2"], "between page-1 and page-1"),
             (&[(0, LAST)], &["page-3.json"], "before page-3.json are missing"),
+            (&[(0, LAST)], &["charges-3.json"], "before charges-3.json are missing"),
         ];
         for (pages, names, expected) in cases {
             let why = why(judged(pages, names));

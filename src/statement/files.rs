@@ -222,7 +222,7 @@ mod tests {
         let file = path.join("x.json");
         assert!(matches!(find(&[]), Err(StatementError::NoPath)));
         assert!(matches!(find(&[path]), Err(StatementError::NoFiles { .. })));
-        assert!(matches!(find(&[file.clone()]), Err(StatementError::NotFound { .. })));
+        assert!(matches!(find(std::slice::from_ref(&file)), Err(StatementError::NotFound { .. })));
         fs::write(&file, "x").unwrap();
         let twice = find(&[file.clone(), file]);
         assert!(matches!(twice, Err(StatementError::GivenTwice { .. })));

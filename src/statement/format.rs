@@ -70,8 +70,10 @@ pub(super) fn is_one_value_per_line(window: &[u8]) -> bool {
         None => true,
         Some(Ok(_)) => {
             let (value, rest) = window.split_at(values.byte_offset());
-            let value_lines = memchr::memchr(b'\n', value.trim_ascii_start());
-            value_lines.is_none() && first_line(rest).trim_ascii().is_empty()
+            let value = value.trim_ascii_start();
+            let is_one_line = memchr::memchr(b'\n', value).is_none();
+            // An array is cut into its elements, which only documents are.
+            is_one_line && !value.starts_with(b"[") && first_line(rest).trim_ascii().is_empty()
         }
         Some(Err(error)) if error.classify() == Category::Eof => false,
         // A broken first line, or a broken document: documents go on indented or with a bracket.

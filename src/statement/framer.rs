@@ -3,70 +3,10 @@
 //! and with its `data` emptied. It checks brackets and commas only; what is inside a value is
 //! for serde to judge.
 
-use super::lines::VALUE_BYTES_MAX;
+use super::frame::{Broken, Cut, Frame, Kind, Piece, Place, emit};
 
 /// How deep brackets may be nested.
 const DEPTH_MAX: usize = 256;
-
-/// A piece of the stream.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Frame<'a> {
-    /// An element of a list page's `data`.
-    PageElement(&'a [u8]),
-    /// An element of a top-level array.
-    ArrayElement(&'a [u8]),
-    /// A top-level object.
-    Value(&'a [u8]),
-    /// Any of them beyond [`VALUE_BYTES_MAX`]; its content is gone.
-    TooLong,
-}
-
-/// A place in the file, counted from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
-    pub line: u64,
-    pub column: u64,
-}
-
-/// The documents' structure is broken here.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Broken {
-    pub at: Place,
-    pub why: &'static str,
-}
-
-/// What ends the cutting: a broken structure, or whatever the taker of the frames returns.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Cut<E> {
-    Broken(Broken),
-    Taker(E),
-}
-
-/// Bytes collected of one value.
-#[derive(Default)]
-struct Piece {
-    bytes: Vec<u8>,
-    is_too_long: bool,
-    /// Where it began; none between values.
-    began: Option<Place>,
-}
-
-impl Piece {
-    fn push(&mut self, bytes: &[u8]) {
-        if self.is_too_long || self.bytes.len() + bytes.len() > VALUE_BYTES_MAX {
-            self.is_too_long = true;
-            self.bytes.clear();
-        } else {
-            self.bytes.extend_from_slice(bytes);
-        }
-    }
-
-    fn reset(&mut self) {
-        self.bytes.clear();
-        self.is_too_long = false;
-        self.began = None;
-    }
-}
 
 pub(super) struct Framer {
     /// Whether the array `data` of a top-level object is cut into elements.
@@ -75,15 +15,23 @@ pub(super) struct Framer {
     open: Vec<u8>,
     /// The depth at which elements stand; none outside such arrays.
     level: Option<usize>,
-    is_in_text: bool,
-    is_escaped: bool,
+    text: Text,
     /// A comma came and its element has not.
     is_after_comma: bool,
     outer: Piece,
     element: Piece,
     line: u64,
-    /// Bytes of the current line that were in earlier chunks, minus where it began in this one.
-    column_base: i64,
+    /// Where the current line began, and the chunk, in bytes from the stream's beginning.
+    line_offset: u64,
+    chunk_offset: u64,
+}
+
+/// Where a byte stands with regard to JSON's texts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Text {
+    Outside,
+    Inside,
+    AfterBackslash,
 }
 
 impl Framer {
@@ -92,13 +40,13 @@ impl Framer {
             cuts_pages,
             open: Vec::new(),
             level: None,
-            is_in_text: false,
-            is_escaped: false,
+            text: Text::Outside,
             is_after_comma: false,
             outer: Piece::default(),
             element: Piece::default(),
             line: 1,
-            column_base: 0,
+            line_offset: 0,
+            chunk_offset: 0,
         }
     }
 
@@ -112,7 +60,7 @@ impl Framer {
         let mut kept = 0;
         let mut at = 0;
         while at < chunk.len() {
-            if self.is_in_text {
+            if self.text != Text::Outside {
                 at = self.skip_text(chunk, at).map_err(Cut::Broken)?;
                 continue;
             }
@@ -130,15 +78,16 @@ impl Framer {
                 }
                 b'\n' => {
                     self.line += 1;
-                    self.column_base = -(at as i64) - 1;
+                    self.line_offset = self.chunk_offset + at as u64 + 1;
                 }
                 b' ' | b'\t' | b'\r' => {}
+                _ if self.element.began.is_some() => {}
                 _ => self.begin(chunk, &mut kept, at).map_err(Cut::Broken)?,
             }
             at += 1;
         }
         self.keep(&chunk[kept..]);
-        self.column_base += chunk.len() as i64;
+        self.chunk_offset += chunk.len() as u64;
         Ok(())
     }
 
@@ -151,8 +100,8 @@ impl Framer {
     }
 
     fn place(&self, at: usize) -> Place {
-        let column = (self.column_base + at as i64 + 1).max(1);
-        Place { line: self.line, column: column.unsigned_abs() }
+        let column = self.chunk_offset + at as u64 + 1 - self.line_offset;
+        Place { line: self.line, column }
     }
 
     fn broken(&self, at: usize, why: &'static str) -> Broken {
@@ -165,8 +114,8 @@ impl Framer {
 
     /// Moves behind the text's end, or the chunk's.
     fn skip_text(&mut self, chunk: &[u8], from: usize) -> Result<usize, Broken> {
-        if self.is_escaped {
-            self.is_escaped = false;
+        if self.text == Text::AfterBackslash {
+            self.text = Text::Inside;
             return Ok(from + 1);
         }
         let Some(found) = memchr::memchr3(b'"', b'\\', b'\n', &chunk[from..]) else {
@@ -174,8 +123,8 @@ impl Framer {
         };
         let at = from + found;
         match chunk[at] {
-            b'"' => self.is_in_text = false,
-            b'\\' => self.is_escaped = true,
+            b'"' => self.text = Text::Outside,
+            b'\\' => self.text = Text::AfterBackslash,
             _ => return Err(self.broken(at, "a line ends in the middle of a text")),
         }
         Ok(at + 1)
@@ -183,16 +132,15 @@ impl Framer {
 
     /// Takes note of the first byte of a value, where one begins.
     fn begin(&mut self, chunk: &[u8], kept: &mut usize, at: usize) -> Result<(), Broken> {
-        let place = self.place(at);
         if self.open.is_empty() {
             if !matches!(chunk[at], b'{' | b'[') {
                 return Err(self.broken(at, "an object or an array is expected here"));
             }
-            self.outer.began = Some(place);
+            self.outer.began = Some(self.place(at));
             *kept = at;
         } else if self.is_at_level() && self.element.began.is_none() {
             // What stood between elements is dropped, or millions of line breaks would add up.
-            self.element.began = Some(place);
+            self.element.began = Some(self.place(at));
             self.is_after_comma = false;
             *kept = at;
         }
@@ -201,7 +149,7 @@ impl Framer {
 
     fn open(&mut self, byte: u8, chunk: &[u8], kept: &mut usize, at: usize) -> Result<(), Broken> {
         if byte == b'"' {
-            self.is_in_text = true;
+            self.text = Text::Inside;
             return Ok(());
         }
         if self.open.len() == DEPTH_MAX {
@@ -260,12 +208,8 @@ impl Framer {
         };
         let last = &chunk[*kept..at];
         let is_page = self.open.len() > 1;
-        let frame: fn(&[u8]) -> Frame<'_> = if is_page {
-            |bytes| Frame::PageElement(bytes)
-        } else {
-            |bytes| Frame::ArrayElement(bytes)
-        };
-        emit(&mut self.element, last, began, frame, take)?;
+        let kind = if is_page { Kind::PageElement } else { Kind::ArrayElement };
+        emit(&mut self.element, last, began, kind, take)?;
         *kept = at;
         Ok(())
     }
@@ -285,7 +229,7 @@ impl Framer {
             self.outer.reset();
             return Ok(());
         }
-        emit(&mut self.outer, last, began, |bytes| Frame::Value(bytes), take)
+        emit(&mut self.outer, last, began, Kind::Value, take)
     }
 
     fn keep(&mut self, rest: &[u8]) {
@@ -297,27 +241,6 @@ impl Framer {
     }
 }
 
-type AsFrame = fn(&[u8]) -> Frame<'_>;
-
-/// Hands on a value; one that lies in a single chunk is not copied.
-fn emit<E>(
-    piece: &mut Piece,
-    last: &[u8],
-    began: Place,
-    frame: fn(&[u8]) -> Frame<'_>,
-    take: &mut dyn FnMut(Frame<'_>, Place) -> Result<(), E>,
-) -> Result<(), Cut<E>> {
-    let is_whole = piece.bytes.is_empty() && !piece.is_too_long && last.len() <= VALUE_BYTES_MAX;
-    let result = if is_whole {
-        take(frame(last), began)
-    } else {
-        piece.push(last);
-        take(if piece.is_too_long { Frame::TooLong } else { frame(&piece.bytes) }, began)
-    };
-    piece.reset();
-    result.map_err(Cut::Taker)
-}
-
 /// Whether a top-level object's bytes so far end in `"data": [`.
 fn names_data(outer: &[u8]) -> bool {
     let before = outer.strip_suffix(b"[").unwrap_or(outer).trim_ascii_end();
@@ -327,89 +250,4 @@ fn names_data(outer: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn cut(text: &[u8], chunk_bytes: usize) -> (Vec<(String, u64)>, Option<Broken>) {
-        let mut framer = Framer::new(true);
-        let mut frames = Vec::new();
-        let mut take = |frame: Frame<'_>, place: Place| {
-            let text = match frame {
-                Frame::TooLong => "too long".to_owned(),
-                Frame::PageElement(b) => format!("p{}", b.escape_ascii()),
-                Frame::ArrayElement(b) => format!("a{}", b.escape_ascii()),
-                Frame::Value(b) => format!("v{}", b.escape_ascii()),
-            };
-            frames.push((text, place.line));
-            Ok::<(), ()>(())
-        };
-        for chunk in text.chunks(chunk_bytes) {
-            if let Err(Cut::Broken(broken)) = framer.feed(chunk, &mut take) {
-                return (frames, Some(broken));
-            }
-        }
-        let end = framer.finish().err();
-        (frames, end)
-    }
-
-    const PAGE: &[u8] = br#"{"object":"list","data":[{"a":"]}\"[{"},
-{"b":[1,{"data":[]}]} ],"has_more":false}
-{"id":1,"x":{"data":[1]},"\"data":[2]}
-[ {"c":1},2,
-"x"]"#;
-
-    #[test]
-    fn pages_arrays_and_values_are_cut_into_elements() {
-        let (frames, broken) = cut(PAGE, usize::MAX);
-        assert_eq!(broken, None);
-        let texts: Vec<_> = frames.iter().map(|(text, line)| (text.as_str(), *line)).collect();
-        assert_eq!(texts[0], (r#"p{\"a\":\"]}\\\"[{\"}"#, 1));
-        assert_eq!(texts[1], (r#"p{\"b\":[1,{\"data\":[]}]} "#, 2));
-        assert_eq!(texts[2].1, 1);
-        assert!(texts[2].0.starts_with(r#"v{\"object\":\"list\",\"data\":["#), "{}", texts[2].0);
-        assert!(texts[2].0.ends_with(r#"],\"has_more\":false}"#), "{}", texts[2].0);
-        assert_eq!(texts[3].1, 3);
-        assert_eq!(texts[4..], [(r#"a{\"c\":1}"#, 4), ("a2", 4), (r#"a\"x\""#, 5)]);
-    }
-
-    #[test]
-    fn broken_structure_is_told_with_its_place() {
-        for (text, line, column) in [
-            ("{\"a\":1}\nx", 2, 1),
-            ("[1,]", 1, 4),
-            ("[,1]", 1, 2),
-            ("{\"a\":1]", 1, 7),
-            ("[\n  {\"a\":1}\n", 3, 1),
-            ("{\"a\":\"b\n\"}", 1, 8),
-            ("}", 1, 1),
-        ] {
-            let (_, broken) = cut(text.as_bytes(), usize::MAX);
-            assert_eq!(broken.map(|b| b.at), Some(Place { line, column }), "{text}");
-        }
-        assert!(cut("[".repeat(DEPTH_MAX + 1).as_bytes(), 7).1.is_some());
-    }
-
-    #[test]
-    fn an_element_beyond_the_bound_is_skipped_and_the_next_one_read() {
-        let text = format!("[\"{}\",{{}}]", "x".repeat(VALUE_BYTES_MAX));
-        for chunk_bytes in [1000, usize::MAX] {
-            let (frames, _) = cut(text.as_bytes(), chunk_bytes);
-            assert_eq!(frames, [("too long".to_owned(), 1), ("a{}".to_owned(), 1)]);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn frames_are_the_same_in_any_chunking(chunk_bytes in 1_usize..60) {
-            prop_assert_eq!(cut(PAGE, chunk_bytes), cut(PAGE, usize::MAX));
-        }
-
-        #[test]
-        fn any_bytes_are_cut_alike_in_any_chunking(
-            text in "[\\[\\]{}\",:\\\\ \\n1data]{0,40}", chunk_bytes in 1_usize..8
-        ) {
-            prop_assert_eq!(cut(text.as_bytes(), chunk_bytes), cut(text.as_bytes(), usize::MAX));
-        }
-    }
-}
+mod tests;

@@ -111,14 +111,13 @@ impl<'a> Intake<'a> {
             Record::Payment(payment) => {
                 let totals = &mut self.totals;
                 totals.payments += 1;
-                totals.earliest_payment = earliest(totals.earliest_payment, payment.created_at);
+                keep_earliest(&mut totals.earliest_payment, payment.created_at);
                 count(&mut totals.payment_evidence, &mut self.in_page.payments, origin);
             }
             Record::Subscription(subscription) => {
                 let totals = &mut self.totals;
                 totals.subscriptions += 1;
-                totals.earliest_subscription =
-                    earliest(totals.earliest_subscription, subscription.created_at);
+                keep_earliest(&mut totals.earliest_subscription, subscription.created_at);
                 let in_page = &mut self.in_page.subscriptions;
                 count(&mut totals.subscription_evidence, in_page, origin);
             }
@@ -187,7 +186,7 @@ impl<'a> Intake<'a> {
     }
 
     /// Ends a list page, whose elements came before.
-    pub fn page(&mut self, fields: PageFields) {
+    pub fn page(&mut self, fields: &PageFields) {
         self.totals.containers += 1;
         self.file.is_something = true;
         let content = std::mem::take(&mut self.in_page);
@@ -222,8 +221,8 @@ impl<'a> Intake<'a> {
     }
 }
 
-fn earliest(so_far: Option<DateTime<Utc>>, time: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    Some(so_far.map_or(time, |so_far| so_far.min(time)))
+fn keep_earliest(earliest: &mut Option<DateTime<Utc>>, time: DateTime<Utc>) {
+    *earliest = Some(earliest.map_or(time, |earlier| earlier.min(time)));
 }
 
 fn count(evidence: &mut Evidence, in_page: &mut u64, origin: Origin) {

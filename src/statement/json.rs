@@ -3,17 +3,24 @@
 
 use super::error::{Flow, Halt, StatementError};
 use super::format;
-use super::framer::{Cut, Frame, Framer, Place};
+use super::frame::{Cut, Frame, Place};
+use super::framer::Framer;
 use super::input::Input;
 use super::intake::{Intake, Origin};
 use super::lines;
-use super::stripe::{Content, Object};
+use super::stripe::{self, Content, Object};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What JSON values mean.
 pub(super) trait Values {
     /// Whether an object with an array `data` is a list page.
     const HAS_PAGES: bool;
+
+    /// Whether a top-level field of this name is read.
+    fn uses(&self, field: &str) -> bool;
 
     /// Takes one value; the inner error says that it is not one.
     fn take(
@@ -55,7 +62,7 @@ pub(super) fn read<V: Values>(
         let Err(error) = values.take(json, place.line, origin, intake)? else { return Ok(()) };
         match syntax_error(json) {
             Some(error) => Err(broken(inside(place, &error), syntax_reason(&error))),
-            None => intake.malformed(place.line, reason(json, &error)),
+            None => intake.malformed(place.line, reason(values, json, &error)),
         }
     };
     loop {
@@ -82,7 +89,7 @@ fn read_lines<V: Values>(input: &mut Input, values: &V, intake: &mut Intake<'_>)
         }
         match values.take(json, number, Origin::Loose, intake)? {
             Ok(()) => Ok(()),
-            Err(error) => intake.malformed(number, reason(json, &error)),
+            Err(error) => intake.malformed(number, reason(values, json, &error)),
         }
     })
 }
@@ -97,15 +104,39 @@ fn syntax_reason(error: &serde_json::Error) -> String {
     if error.is_eof() { "a value ends too early".to_owned() } else { "this is not JSON".to_owned() }
 }
 
-/// Why a value is refused, in words that quote nothing of it.
-fn reason(json: &[u8], error: &serde_json::Error) -> String {
+/// Why a value is refused, in words that name the field and quote nothing of it.
+fn reason<V: Values>(values: &V, json: &[u8], error: &serde_json::Error) -> String {
     match syntax_error(json) {
         Some(syntax) if syntax.is_eof() => "the line ends in the middle of its JSON".to_owned(),
         Some(syntax) => format!("not JSON from column {} on", syntax.column()),
         None if json.first() != Some(&b'{') => "not a JSON object".to_owned(),
-        None if error.is_data() => "a field has a value of another form than expected".to_owned(),
-        None => format!("a text is not valid Unicode before column {}", error.column() + 1),
+        // Every other field takes any form, and is judged by its name later.
+        None if error.is_data() => "items is not a list of objects".to_owned(),
+        None => unfit_field(values, json).unwrap_or_else(|| {
+            format!("a field can't be read: it ends before column {}", error.column() + 1)
+        }),
     }
+}
+
+/// The first field that is used and that serde refuses, though its JSON is well-formed, and why.
+fn unfit_field<V: Values>(values: &V, json: &[u8]) -> Option<String> {
+    // What is no UTF-8 becomes U+FFFD, so that the other fields can be told from it.
+    let text = String::from_utf8_lossy(json);
+    let fields: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(&text).ok()?;
+    fields.iter().filter(|(name, _)| values.uses(name)).find_map(|(name, raw)| {
+        let error = serde_json::from_str::<serde_json::Value>(raw.get()).err();
+        match error.map(|error| error.to_string()) {
+            Some(error) if error.starts_with("number out of range") => {
+                Some(format!("{name} is a number beyond all bounds"))
+            }
+            Some(error) if error.starts_with("recursion limit") => {
+                Some(format!("{name} is nested too deep"))
+            }
+            Some(_) => Some(format!("{name} is not valid Unicode")),
+            None if raw.get().contains('\u{fffd}') => Some(format!("{name} is not valid UTF-8")),
+            None => None,
+        }
+    })
 }
 
 fn inside(value: Place, error: &serde_json::Error) -> Place {
@@ -125,6 +156,10 @@ pub(super) struct StripeValues<'s> {
 impl Values for StripeValues<'_> {
     const HAS_PAGES: bool = true;
 
+    fn uses(&self, field: &str) -> bool {
+        stripe::uses(field)
+    }
+
     fn take(
         &self,
         json: &[u8],
@@ -139,7 +174,7 @@ impl Values for StripeValues<'_> {
         let page = object.page().filter(|_| origin == Origin::Loose);
         if let Some(page) = page {
             self.take_elements(json, line, intake)?;
-            intake.page(page);
+            intake.page(&page);
             return Ok(Ok(()));
         }
         match object.mode() {
@@ -165,7 +200,7 @@ impl StripeValues<'_> {
             match frame {
                 Frame::PageElement(json) => match self.take(json, line, Origin::InPage, intake)? {
                     Ok(()) => Ok(()),
-                    Err(error) => intake.malformed(line, reason(json, &error)),
+                    Err(error) => intake.malformed(line, reason(self, json, &error)),
                 },
                 Frame::TooLong => intake.malformed(line, TOO_LONG.into()),
                 Frame::ArrayElement(_) | Frame::Value(_) => Ok(()),

@@ -9,6 +9,7 @@ mod error;
 mod facts;
 mod files;
 mod format;
+mod frame;
 mod framer;
 mod input;
 mod intake;
@@ -17,7 +18,7 @@ mod lines;
 mod listing_url;
 mod manifest;
 mod mapped;
-mod statement;
+mod reading;
 mod stripe;
 mod stripe_csv;
 mod table;
@@ -30,7 +31,7 @@ pub use error::StatementError;
 pub use facts::{AsOfFrom, Facts, FileFacts, Listing, MALFORMED_EXAMPLES_MAX, Malformed, Window};
 pub use format::Format;
 pub use mapped::{Amounts, Mapping, Noun, PaymentFields, RecordKind, Source, SubscriptionFields};
-pub use statement::Statement;
+pub use reading::Statement;
 use std::path::PathBuf;
 
 /// One record of a statement.

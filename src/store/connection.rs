@@ -45,10 +45,18 @@ impl Database {
         Ok(Self { options })
     }
 
-    /// The same database under the name by which the server knows this run's connections.
+    /// The same database under the name by which the server knows a run's connections, with the
+    /// limits that keep a process that is paused from holding anything for ever.
     #[must_use]
     pub fn named(&self, application_name: &str) -> Self {
-        Self { options: self.options.clone().application_name(application_name) }
+        let millis = |limit: Duration| limit.as_millis().to_string();
+        let limits = [
+            ("statement_timeout", millis(STATEMENT_TIMEOUT)),
+            ("lock_timeout", millis(LOCK_TIMEOUT)),
+            ("idle_in_transaction_session_timeout", millis(STATEMENT_TIMEOUT)),
+        ];
+        let options = self.options.clone().application_name(application_name);
+        Self { options: options.options(limits) }
     }
 
     /// Host, port and database, without any secret.
@@ -80,27 +88,22 @@ impl Database {
         let opening = PgConnection::connect_with(&self.options);
         match tokio::time::timeout(CONNECT_TIMEOUT, opening).await {
             Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(error)) => Err(self.explain(error)),
+            Ok(Err(error)) => Err(self.explain(&error)),
             Err(_) => Err(self.unreachable("no answer within 10 s".to_owned())),
         }
     }
 
-    /// A pool that opens at most `size` connections, each with the limits of an operation.
+    /// A pool that opens at most `size` connections.
     pub fn pool(&self, size: u32) -> PgPool {
-        let limits = [
-            ("statement_timeout", STATEMENT_TIMEOUT.as_millis().to_string()),
-            ("lock_timeout", LOCK_TIMEOUT.as_millis().to_string()),
-            ("idle_in_transaction_session_timeout", STATEMENT_TIMEOUT.as_millis().to_string()),
-        ];
         PgPoolOptions::new()
             .max_connections(size)
             .acquire_timeout(CONNECT_TIMEOUT)
             .test_before_acquire(false)
-            .connect_lazy_with(self.options.clone().options(limits))
+            .connect_lazy_with(self.options.clone())
     }
 
     /// Tells what an error of this database means.
-    pub fn explain(&self, error: sqlx::Error) -> DatabaseError {
+    pub fn explain(&self, error: &sqlx::Error) -> DatabaseError {
         let place = self.place();
         let code = error.as_database_error().and_then(|e| e.code()).map(|c| c.into_owned());
         match code.as_deref() {
@@ -113,7 +116,7 @@ impl Database {
             }
             Some("25006") => DatabaseError::ReadOnly { place },
             Some("53100") => DatabaseError::DiskFull,
-            _ => self.unreachable(brief(&error)),
+            _ => self.unreachable(brief(error)),
         }
     }
 
@@ -127,26 +130,28 @@ fn without_url(error: &sqlx::Error, url: &str) -> String {
     error.to_string().replace(url, "<url>")
 }
 
-/// Refuses a server on which a run can't be made: a replica, or one that is read-only.
+/// Refuses a server on which a run can't be made: a replica, or one that is read-only. Gives
+/// the schema that names without one are looked up in.
 ///
 /// # Errors
 /// [`DatabaseError::Replica`] or [`DatabaseError::ReadOnly`].
 pub async fn require_writable(
     connection: &mut PgConnection,
     database: &Database,
-) -> Result<(), DatabaseError> {
+) -> Result<String, DatabaseError> {
     let row = sqlx::query!(
         r#"SELECT pg_is_in_recovery() AS "replica!",
+            coalesce(current_schema()::text, 'none') AS "schema!",
             current_setting('transaction_read_only') AS "read_only!""#
     )
     .fetch_one(connection)
     .await
-    .map_err(|e| database.explain(e))?;
+    .map_err(|e| database.explain(&e))?;
     if row.replica {
         return Err(DatabaseError::Replica { place: database.place() });
     }
     if row.read_only == "on" {
         return Err(DatabaseError::ReadOnly { place: database.place() });
     }
-    Ok(())
+    Ok(row.schema)
 }

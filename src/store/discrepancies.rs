@@ -38,8 +38,8 @@ pub fn push(
         .end();
 }
 
-/// Notes what a run has left: what it did not plan, and what failed or conflicted.
-pub async fn note_seen(
+/// Notes what a run's plan leaves, from the staged rows.
+pub async fn note_left(
     connection: &mut PgConnection,
     run: RunId,
     now: DateTime<Utc>,
@@ -49,11 +49,36 @@ pub async fn note_seen(
             target_id, user_id, action, previous_state, new_state, description,
             first_seen_at, first_seen_by, last_seen_at, last_seen_by)
         SELECT id, kind, reason, subject, provider_id, target_id, user_id, action,
-            previous_state, new_state, description, $2::timestamptz, $1::uuid, $2::timestamptz, $1::uuid
+            previous_state, new_state, description, $2::timestamptz, $1::uuid, $2, $1
         FROM payment_monitor_staged_discrepancies WHERE job_id = $1
-        UNION ALL
+        ON CONFLICT (subject, provider_id) WHERE resolved_at IS NULL DO UPDATE SET
+            kind = excluded.kind, reason = excluded.reason, target_id = excluded.target_id,
+            user_id = excluded.user_id, action = excluded.action,
+            previous_state = excluded.previous_state, new_state = excluded.new_state,
+            description = excluded.description,
+            last_seen_at = greatest(d.last_seen_at, excluded.last_seen_at),
+            last_seen_by = excluded.last_seen_by",
+        run.0,
+        now
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+/// Notes what a run attempted in vain: what was refused, or in conflict.
+pub async fn note_unapplied(
+    connection: &mut PgConnection,
+    run: RunId,
+    now: DateTime<Utc>,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "INSERT INTO payment_monitor_discrepancies AS d (id, kind, reason, subject, provider_id,
+            target_id, user_id, action, previous_state, new_state, description,
+            first_seen_at, first_seen_by, last_seen_at, last_seen_by)
         SELECT o.id, o.kind, r.outcome, o.subject, o.provider_id, o.target_id, o.user_id,
-            o.action, o.previous_state, o.new_state, o.description, $2, $1, $2, $1
+            o.action, o.previous_state, o.new_state, o.description,
+            $2::timestamptz, $1::uuid, $2, $1
         FROM payment_monitor_results r JOIN payment_monitor_operations o ON o.id = r.id
         WHERE r.job_id = $1 AND r.outcome <> 'applied'
         ON CONFLICT (subject, provider_id) WHERE resolved_at IS NULL DO UPDATE SET

@@ -54,10 +54,10 @@ fn refusal(error: &dyn sqlx::error::DatabaseError) -> String {
         None => code.into_owned(),
     };
     if let Some(constraint) = error.constraint() {
-        text.push_str(&format!(": constraint {constraint}"));
+        text = format!("{text}: constraint {constraint}");
     }
     if let Some(table) = error.table() {
-        text.push_str(&format!(" of {table}"));
+        text = format!("{text} of {table}");
     }
     text
 }

@@ -4,7 +4,6 @@ use crate::domain::run::RunId;
 use crate::reconcile::Pin;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
-use sqlx::types::Json;
 use uuid::Uuid;
 
 /// Who decided, and why.
@@ -64,31 +63,41 @@ pub async fn decision(connection: &mut PgConnection, run: RunId) -> sqlx::Result
     .await
 }
 
-/// The account and mode that this ledger was pinned to by its first run.
-pub async fn pin(connection: &mut PgConnection) -> sqlx::Result<Option<Pin>> {
-    sqlx::query_scalar!(
-        r#"SELECT details AS "details: Json<Pin>" FROM payment_monitor_events WHERE kind = 'pin'"#
+/// The account and mode that this ledger was pinned to by its first statements.
+pub async fn pin(connection: &mut PgConnection) -> sqlx::Result<Pin> {
+    sqlx::query_as!(
+        Pin,
+        "SELECT max(details ->> 'account') AS account,
+            bool_or((details ->> 'livemode')::boolean) AS livemode
+        FROM payment_monitor_events WHERE kind = 'pin'"
     )
-    .fetch_optional(connection)
+    .fetch_one(connection)
     .await
-    .map(|pin| pin.map(|Json(pin)| pin))
 }
 
-/// Pins this ledger to a statement's account and mode, unless it is pinned already.
+/// Pins this ledger to what a statement says of itself, unless that is pinned already: an event
+/// for the account, and one for the mode.
 pub async fn set_pin(
     connection: &mut PgConnection,
-    (id, now): (Uuid, DateTime<Utc>),
+    [account, mode]: [(Uuid, DateTime<Utc>); 2],
     run: RunId,
     pin: &Pin,
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "INSERT INTO payment_monitor_events (id, job_id, occurred_at, kind, actor, reason, details)
-        VALUES ($1, $2, $3, 'pin', 'payment-monitor', 'first statement of this ledger', $4)
-        ON CONFLICT (kind) WHERE kind = 'pin' DO NOTHING",
-        id,
+        SELECT id, $1, occurred_at, 'pin', 'payment-monitor', 'the first statement to say so',
+            jsonb_build_object(fact, value)
+        FROM (VALUES ($2::uuid, $3::timestamptz, 'account', to_jsonb($4::text)),
+            ($5, $6, 'livemode', to_jsonb($7::boolean))) AS said (id, occurred_at, fact, value)
+        WHERE value IS NOT NULL
+        ON CONFLICT (kind, (details ? 'account')) WHERE kind = 'pin' DO NOTHING",
         run.0,
-        now,
-        Json(pin) as _,
+        account.0,
+        account.1,
+        pin.account,
+        mode.0,
+        mode.1,
+        pin.livemode,
     )
     .execute(connection)
     .await

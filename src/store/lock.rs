@@ -46,6 +46,19 @@ pub async fn is_held(connection: &mut PgConnection) -> sqlx::Result<bool> {
     .await
 }
 
+/// Ends every other session that holds a lock on a staging table; gives how many there were.
+pub async fn terminate_staging_holders(connection: &mut PgConnection) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"SELECT count(pg_terminate_backend(a.pid)) AS "ended!" FROM pg_stat_activity a
+        WHERE a.usename = current_user AND a.pid <> pg_backend_pid() AND a.pid IN (
+            SELECT l.pid FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
+            WHERE l.granted AND c.relname LIKE 'payment_monitor_staged_%'
+                AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))"#
+    )
+    .fetch_one(connection)
+    .await
+}
+
 /// Ends every other session of a run; gives how many there were.
 pub async fn terminate_sessions(connection: &mut PgConnection, run: Uuid) -> sqlx::Result<i64> {
     sqlx::query_scalar!(

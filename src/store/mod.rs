@@ -3,6 +3,8 @@
 //! Functions take a connection; they neither begin nor commit, so that their callers decide
 //! what is atomic. Nothing here retries, prints or decides.
 
+#![allow(clippy::missing_errors_doc, reason = "the errors are the database's: see `error::fault`")]
+
 pub mod comparison;
 pub mod connection;
 pub mod copy;

@@ -32,6 +32,14 @@ pub async fn begin(connection: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!("BEGIN").execute(connection).await.map(drop)
 }
 
+/// Lets the transaction be idle for as long as the comparison takes.
+pub async fn wait_for_comparison(connection: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!("SET LOCAL idle_in_transaction_session_timeout = 0")
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
 /// Commits a stored plan.
 pub async fn commit(connection: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!("COMMIT").execute(connection).await.map(drop)

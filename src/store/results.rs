@@ -46,7 +46,7 @@ async fn update_payment(
 ) -> sqlx::Result<Option<String>> {
     sqlx::query_scalar!(
         r#"WITH live AS MATERIALIZED (
-            SELECT id FROM payment_monitor_jobs
+            SELECT id, parent_id FROM payment_monitor_jobs
             WHERE id = $1 AND execution_status = 'running' FOR SHARE
         ), found AS MATERIALIZED (
             SELECT p.id, p.user_id, payment_monitor_payment_state(p) AS state
@@ -70,12 +70,13 @@ async fn update_payment(
                     WHEN (w.row).status = 'succeeded' THEN NULL
                     ELSE coalesce((SELECT s.failure_message
                         FROM payment_monitor_staged_payments s
-                        WHERE s.provider_payment_id = (w.row).provider_payment_id LIMIT 1),
+                        WHERE s.provider_payment_id = (w.row).provider_payment_id
+                            AND s.job_id IN ($1, l.parent_id) LIMIT 1),
                         p.failure_message) END,
                 payment_method_fingerprint = (w.row).payment_method_fingerprint,
                 updated_at = greatest(p.updated_at, $6),
                 removed_at = CASE WHEN w.removed THEN coalesce(p.removed_at, $7) END
-            FROM found f, wanted w
+            FROM found f, wanted w, live l
             WHERE p.id = f.id AND f.state = w.planned_on
             RETURNING p.id, p.user_id, payment_monitor_payment_state(p) AS state
         )
@@ -154,7 +155,7 @@ async fn insert_payment(
 ) -> sqlx::Result<Option<String>> {
     sqlx::query_scalar!(
         r#"WITH live AS MATERIALIZED (
-            SELECT id FROM payment_monitor_jobs
+            SELECT id, parent_id FROM payment_monitor_jobs
             WHERE id = $1 AND execution_status = 'running' FOR SHARE
         ), changed AS (
             INSERT INTO ledger_payments AS p (user_id, provider_payment_id, status,
@@ -164,7 +165,8 @@ async fn insert_payment(
                 w.amount_captured_minor, w.amount_refunded_minor, w.disputed, w.currency,
                 w.failure_code,
                 (SELECT s.failure_message FROM payment_monitor_staged_payments s
-                    WHERE s.provider_payment_id = w.provider_payment_id LIMIT 1),
+                    WHERE s.provider_payment_id = w.provider_payment_id
+                        AND s.job_id IN ($1, live.parent_id) LIMIT 1),
                 w.payment_method_fingerprint, w.created_at, $4
             FROM live, jsonb_populate_record(NULL::ledger_payments, $3::text::jsonb) w
             ON CONFLICT DO NOTHING

@@ -38,7 +38,7 @@ pub async fn require_current(
     connection: &mut PgConnection,
     database: &Database,
 ) -> Result<(), DatabaseError> {
-    let found = version(connection).await.map_err(|e| database.explain(e))?;
+    let found = version(connection).await.map_err(|e| database.explain(&e))?;
     let needed = version_needed();
     match found.cmp(&needed) {
         std::cmp::Ordering::Less => Err(DatabaseError::NotMigrated { found, needed }),
@@ -55,7 +55,7 @@ pub async fn migrate(
     connection: &mut PgConnection,
     database: &Database,
 ) -> Result<(i64, i64), DatabaseError> {
-    let found = version(connection).await.map_err(|e| database.explain(e))?;
+    let found = version(connection).await.map_err(|e| database.explain(&e))?;
     if found > version_needed() {
         return Err(DatabaseError::Newer { found, needed: version_needed() });
     }

@@ -6,7 +6,6 @@
 use super::copy::Rows;
 use crate::domain::run::RunId;
 use crate::domain::{StatementPayment, StatementSubscription};
-use crate::statement::StatementCustomer;
 use chrono::{DateTime, Utc};
 use sha2::{Digest as _, Sha256};
 use sqlx::PgConnection;
@@ -102,14 +101,14 @@ impl Stage {
         self.proof.add(digest.finish());
     }
 
-    pub fn customer(&mut self, run: RunId, c: &StatementCustomer) {
+    pub fn customer(&mut self, run: RunId, provider_customer_id: &str, user_id: Option<i64>) {
         let mut digest = RowDigest::default();
-        digest.text(Some(&c.provider_customer_id)).integer(c.user_id);
+        digest.text(Some(provider_customer_id)).integer(user_id);
         self.rows
             .uuid(run.0)
             .integer(self.proof.rows)
-            .text(&c.provider_customer_id)
-            .integer_or_null(c.user_id)
+            .text(provider_customer_id)
+            .integer_or_null(user_id)
             .end();
         self.proof.add(digest.finish());
     }
@@ -146,7 +145,7 @@ impl RowDigest {
     }
 }
 
-/// Empties the staging tables. Whoever still used them was ended by the rescue.
+/// Empties the staging tables.
 pub async fn empty(connection: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!(
         "TRUNCATE payment_monitor_staged_payments, payment_monitor_staged_subscriptions,

@@ -32,7 +32,7 @@ struct Pipeline {
     provider: SdkTracerProvider,
     counters: Arc<Counters>,
     // Exports need a runtime of their own: the program's may be gone when the last one is made.
-    _runtime: Runtime,
+    runtime: Runtime,
 }
 
 #[derive(Debug, Default)]
@@ -70,7 +70,7 @@ impl Telemetry {
         let _ = pipeline.provider.shutdown_with_timeout(SHUTDOWN_TIMEOUT);
         let made = pipeline.counters.made.load(Ordering::Relaxed);
         let acknowledged = pipeline.counters.acknowledged.load(Ordering::Relaxed);
-        pipeline._runtime.shutdown_background();
+        pipeline.runtime.shutdown_background();
         Some(SpanAccount { made, acknowledged, lost: made.saturating_sub(acknowledged) })
     }
 }
@@ -94,7 +94,7 @@ impl Pipeline {
         drop(entered);
         let counters = Arc::new(Counters::default());
         let provider = provider(exporter, &counters);
-        Ok(Self { provider, counters, _runtime: runtime })
+        Ok(Self { provider, counters, runtime })
     }
 }
 

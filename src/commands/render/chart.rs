@@ -70,8 +70,9 @@ fn bars(columns: &[Column], column_width: usize, width: usize, palette: Palette)
         let mut line = Line::new().styled(palette.dim, format!("{label:>6} {tick}"));
         for (at, column) in columns.iter().enumerate() {
             // What rises above this row's floor, in eighths of a row.
-            let eighths = (column.failed * HEIGHT * 8).div_ceil(peak);
-            let here = eighths.saturating_sub((row - 1) * 8).min(8) as usize;
+            let eighths =
+                (u128::from(column.failed) * u128::from(HEIGHT) * 8).div_ceil(peak.into());
+            let here = eighths.saturating_sub(u128::from(row - 1) * 8).min(8) as usize;
             let style = if at == peak_at { palette.bad } else { palette.bar };
             line = line.styled(style, bar(EIGHTHS[here], column_width));
         }

@@ -1,6 +1,7 @@
 //! A line of text in parts that may be styled, cut to a width before any escape is written.
 
 use anstyle::{AnsiColor, Style};
+use std::fmt::Write;
 use unicode_width::UnicodeWidthChar;
 
 /// What each kind of text looks like. Plain: no escapes at all.
@@ -15,7 +16,7 @@ pub struct Palette {
 }
 
 impl Palette {
-    /// For a file, a pipe, or where NO_COLOR asks for it.
+    /// For a file, a pipe, or where `NO_COLOR` asks for it.
     pub fn plain() -> Self {
         let none = Style::new();
         Self { good: none, warning: none, bad: none, dim: none, strong: none, bar: none }
@@ -58,7 +59,11 @@ impl Line {
     /// Control characters become spaces: a record's text must not move the cursor.
     pub fn styled(mut self, style: Style, text: impl AsRef<str>) -> Self {
         let clean = text.as_ref().chars().map(|c| if c.is_control() { ' ' } else { c });
-        self.parts.push((style, clean.collect()));
+        match self.parts.last_mut() {
+            // One escape for neighbours that look the same.
+            Some((last, before)) if *last == style => before.extend(clean),
+            _ => self.parts.push((style, clean.collect())),
+        }
         self
     }
 
@@ -85,7 +90,7 @@ impl Line {
             if kept.is_empty() || style == Style::new() {
                 to.push_str(kept);
             } else {
-                to.push_str(&format!("{style}{kept}{style:#}"));
+                write!(to, "{style}{kept}{style:#}").expect("a string takes any text");
             }
             if cut {
                 break;
@@ -106,6 +111,42 @@ pub(super) fn text(lines: impl IntoIterator<Item = Line>, width: usize) -> Strin
         line.write(width, &mut text);
     }
     text
+}
+
+/// The text in pieces that fit, broken between words where it can be. At least one.
+pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let width = width.max(1);
+    let mut pieces = vec![String::new()];
+    for word in text.split_whitespace() {
+        let piece = pieces.last_mut().expect("there is always one");
+        let used = columns(piece);
+        if used > 0 && used + 1 + columns(word) <= width {
+            piece.push(' ');
+            piece.push_str(word);
+            continue;
+        }
+        if used > 0 {
+            pieces.push(String::new());
+        }
+        break_word(word, width, &mut pieces);
+    }
+    pieces
+}
+
+/// Puts a word into the last, empty piece, and into further ones where it is longer than one.
+fn break_word(word: &str, width: usize, pieces: &mut Vec<String>) {
+    let mut rest = word;
+    loop {
+        // A character that is wider than the width is cut later; here it must not stall.
+        let fits = prefix(rest, width).len();
+        let end = if fits > 0 { fits } else { rest.chars().next().map_or(0, char::len_utf8) };
+        pieces.last_mut().expect("there is always one").push_str(&rest[..end]);
+        rest = &rest[end..];
+        if rest.is_empty() {
+            return;
+        }
+        pieces.push(String::new());
+    }
 }
 
 /// How many columns a terminal needs for the text.

@@ -2,7 +2,7 @@
 //! changed, and what is left for a person to do.
 
 use super::figures::{count, counted, duration, second};
-use super::line::{Line, Palette, text};
+use super::line::{Line, Palette, text, wrapped};
 use crate::domain::discrepancy::KINDS;
 use crate::domain::run::{Status, Summary};
 use anstyle::Style;
@@ -26,19 +26,18 @@ pub(super) fn status_style(status: Status, palette: Palette) -> Style {
 
 /// A run's summary as a block of lines.
 pub fn summary(run: &Summary, width: usize, palette: Palette) -> String {
-    let mut lines = head(run, palette);
-    lines.extend(run.statement.iter().flat_map(|facts| statement(facts, palette)));
+    let mut lines = head(run, width, palette);
+    lines.extend(run.statement.iter().flat_map(|facts| statement(facts, width, palette)));
     lines.extend(discrepancies(run, width, palette));
-    lines.push(operations(run, palette));
+    lines.extend(operations(run, palette));
     lines.extend(left(run, palette));
     lines.extend(withheld(run, palette));
     text(lines, width)
 }
 
-fn head(run: &Summary, palette: Palette) -> Vec<Line> {
-    let took = run
-        .duration_ms
-        .map_or("so far unknown".to_owned(), |ms| duration(Duration::from_millis(ms)));
+fn head(run: &Summary, width: usize, palette: Palette) -> Vec<Line> {
+    let took = run.duration_ms.map(|ms| duration(Duration::from_millis(ms)));
+    let took = took.unwrap_or_else(|| "not ended".to_owned());
     let mut lines = vec![
         Line::new()
             .styled(palette.strong, format!("Run {}", run.run_id))
@@ -46,7 +45,7 @@ fn head(run: &Summary, palette: Palette) -> Vec<Line> {
             .styled(status_style(run.status, palette), run.status.as_str()),
     ];
     if let Some(error) = &run.error {
-        lines.push(field("because", palette).styled(palette.bad, error));
+        lines.extend(below(field("because", palette), error, width, palette.bad));
     }
     if let Some(parent) = &run.parent_id {
         lines.push(field("approved", palette).text(format!("the plan of run {parent}")));
@@ -71,8 +70,18 @@ fn field(name: &str, palette: Palette) -> Line {
     Line::new().styled(palette.dim, format!("  {name}")).until(VALUES)
 }
 
+/// A text of any length, which goes on below where it began.
+fn below(start: Line, told: &str, width: usize, style: Style) -> Vec<Line> {
+    let column = start.columns();
+    let mut start = Some(start);
+    wrapped(told, width.saturating_sub(column))
+        .into_iter()
+        .map(|piece| start.take().unwrap_or_default().until(column).styled(style, piece))
+        .collect()
+}
+
 /// Reads what it knows of `statement::Facts` and passes over what it does not.
-fn statement(facts: &Value, palette: Palette) -> Vec<Line> {
+fn statement(facts: &Value, width: usize, palette: Palette) -> Vec<Line> {
     let number = |name: &str| facts[name].as_u64().unwrap_or(0);
     let files = facts["files"].as_array().map_or(0, Vec::len) as u64;
     let read = format!(
@@ -93,7 +102,8 @@ fn statement(facts: &Value, palette: Palette) -> Vec<Line> {
             Some("unproven") => (palette.warning, format!("not proven complete: {}", words("why"))),
             _ => (palette.dim, "not in this statement".to_owned()),
         };
-        lines.push(Line::new().until(VALUES).text(format!("{kind} ")).styled(style, verdict));
+        let start = Line::new().until(VALUES).text(format!("{kind} "));
+        lines.extend(below(start, &verdict, width, style));
     }
     if number("malformed") > 0 {
         let malformed = counted(number("malformed"), "malformed record");
@@ -106,7 +116,9 @@ fn statement(facts: &Value, palette: Palette) -> Vec<Line> {
 fn discrepancies(run: &Summary, width: usize, palette: Palette) -> Vec<Line> {
     let total = run.discrepancies.values().sum();
     let title = match total {
-        0 => "Ledger and statement agree.".to_owned(),
+        // A run that came to its end compared everything; any other says nothing by silence.
+        0 if run.status == Status::Succeeded => "Ledger and statement agree.".to_owned(),
+        0 => return Vec::new(),
         total => counted(total, "discrepancy").replace("discrepancys", "discrepancies"),
     };
     let mut lines = vec![Line::new(), Line::new().styled(palette.strong, title)];
@@ -131,28 +143,31 @@ fn discrepancies(run: &Summary, width: usize, palette: Palette) -> Vec<Line> {
     lines
 }
 
-fn operations(run: &Summary, palette: Palette) -> Line {
+fn operations(run: &Summary, palette: Palette) -> Vec<Line> {
     let counts = run.operations;
     if counts.planned == 0 {
-        return Line::new().styled(palette.strong, "No operation was needed.");
+        let told = match run.status {
+            Status::Succeeded => "No operation was needed.",
+            Status::Running => return Vec::new(),
+            _ => "No operation was planned; nothing was changed.",
+        };
+        return vec![Line::new(), Line::new().styled(palette.strong, told)];
     }
-    let style = |number: u64, style: Style| if number > 0 { style } else { palette.dim };
-    Line::new()
-        .styled(palette.strong, format!("{} planned", counted(counts.planned, "operation")))
-        .text(": ")
-        .styled(style(counts.applied, palette.good), format!("{} applied", count(counts.applied)))
-        .text(", ")
-        .styled(style(counts.failed, palette.bad), format!("{} failed", count(counts.failed)))
-        .text(", ")
-        .styled(
-            style(counts.conflict, palette.warning),
-            format!("{} in conflict", count(counts.conflict)),
-        )
-        .text(", ")
-        .styled(
-            style(counts.not_done, palette.warning),
-            format!("{} not done", count(counts.not_done)),
-        )
+    let part = |number: u64, what: &str, style: Style| {
+        (if number > 0 { style } else { palette.dim }, format!("{} {what}", count(number)))
+    };
+    let parts = [
+        part(counts.applied, "applied", palette.good),
+        part(counts.failed, "failed", palette.bad),
+        part(counts.conflict, "in conflict", palette.warning),
+        part(counts.not_done, "not done", palette.warning),
+    ];
+    let title = format!("{} planned", counted(counts.planned, "operation"));
+    let mut line = Line::new().styled(palette.strong, title);
+    for (at, (style, told)) in parts.into_iter().enumerate() {
+        line = line.text(if at == 0 { ": " } else { ", " }).styled(style, told);
+    }
+    vec![Line::new(), line]
 }
 
 fn left(run: &Summary, palette: Palette) -> Vec<Line> {
@@ -189,8 +204,10 @@ pub fn what_to_do(reason: &str) -> &'static str {
     }
 }
 
+/// Said once: where the reasons above name the deletes, they have told.
 fn withheld(run: &Summary, palette: Palette) -> Option<Line> {
-    (run.withheld_deletes > 0).then(|| {
+    let is_told = ["max_deletes", "unproven"].iter().any(|reason| run.left.contains_key(*reason));
+    (run.withheld_deletes > 0 && !is_told).then(|| {
         let deletes = counted(run.withheld_deletes, "delete");
         Line::new()
             .styled(palette.warning, format!("{deletes} withheld"))

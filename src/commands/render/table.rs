@@ -12,7 +12,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use std::time::Duration;
 
 /// From this width on, tables have all their columns.
-const WIDE: usize = 120;
+const WIDE: usize = 124;
 
 /// A discrepancy that is left for a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,7 +160,7 @@ fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>, width: usize) -
         .set_header(head.iter().map(|name| &name[1..]))
         .add_rows(rows.map(|row| row.iter().map(|cell| clean(cell)).collect::<Vec<_>>()));
     for (column, name) in table.column_iter_mut().zip(head) {
-        column.set_padding((0, 2));
+        column.set_padding((0, 1));
         if name.starts_with('>') {
             column.set_cell_alignment(CellAlignment::Right);
         }

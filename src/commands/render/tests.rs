@@ -1,195 +1,223 @@
-//! What people see, as snapshots at 80 columns, and that nothing is ever wider than asked.
+//! What people see, as snapshots at 80 columns.
 
-use super::table::{OpenDiscrepancy, UserFailures};
+mod fixtures;
+mod width;
+
 use super::*;
-use crate::domain::Outcome;
-use crate::domain::run::{Counts, PerformedOperation, Phase, SpanAccount, Status, Summary};
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use crate::domain::run::{Counts, Status};
+use fixtures::{eight_weeks, open, operations, run, several_runs, users};
 use insta::assert_snapshot;
-use proptest::prelude::*;
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-const PLAIN: fn() -> Palette = Palette::plain;
+const WIDTH: usize = 80;
 
-fn time(text: &str) -> DateTime<Utc> {
-    text.parse().unwrap()
-}
-
-fn counts_of(pairs: &[(&str, u64)]) -> BTreeMap<String, u64> {
-    pairs.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
-}
-
-fn phase(name: &str, offset_us: u64, duration_us: u64) -> Phase {
-    Phase { name: name.to_owned(), offset_us, duration_us }
-}
-
-fn run() -> Summary {
-    Summary {
-        run_id: "0199a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b".to_owned(),
-        trace_id: "0199a1b2c3d47e5f8a9b0c1d2e3f4a5b".to_owned(),
-        parent_id: None,
-        status: Status::Succeeded,
-        error: None,
-        started_at: time("2026-03-04T15:06:07.891Z"),
-        duration_ms: Some(1_943),
-        host: "billing-1".to_owned(),
-        version: "0.1.0".to_owned(),
-        statement: Some(json!({
-            "files": [{}, {}, {}, {}, {}],
-            "as_of": "2026-03-04T14:36:07Z",
-            "payments": 4076, "subscriptions": 292, "customers": 6, "malformed": 0,
-            "payments_listing": {"proof": "proven", "by": "manifest.json"},
-            "subscriptions_listing": {"proof": "proven", "by": "manifest.json"},
-        })),
-        discrepancies: counts_of(&[
-            ("only_in_statement", 41),
-            ("only_in_ledger", 5),
-            ("listed_again", 4),
-            ("currency", 2),
-            ("amount", 3),
-            ("owner", 3),
-            ("status", 30),
-            ("amount_captured", 4),
-            ("amount_refunded", 11),
-            ("disputed", 3),
-            ("failure_code", 5),
-            ("plan", 4),
-            ("current_period_end", 6),
-            ("id_replaced", 2),
-            ("duplicate_in_statement", 2),
-            ("unknown_customer", 4),
-        ]),
-        left: counts_of(&[
-            ("max_deletes", 5),
-            ("needs_approval", 2),
-            ("never_made", 1),
-            ("duplicate", 2),
-            ("unknown_customer", 4),
-            ("newer_in_ledger", 1),
-        ]),
-        operations: Counts { planned: 114, applied: 112, failed: 1, conflict: 1, not_done: 0 },
-        withheld_deletes: 5,
-        phases: vec![
-            phase("begin", 0, 11_800),
-            phase("rescue", 11_900, 2_300),
-            phase("fetch", 14_300, 412_000),
-            phase("compare", 426_400, 187_000),
-            phase("plan", 613_500, 34_000),
-            phase("guard", 647_600, 900),
-            phase("perform", 648_600, 1_251_000),
-            phase("finish", 1_899_700, 43_000),
-        ],
-        telemetry: Some(SpanAccount { made: 123, acknowledged: 123, lost: 0 }),
-    }
-}
-
-fn operation(
-    span_name: &str,
-    outcome: Outcome,
-    description: &str,
-    us: u64,
-    error: Option<&str>,
-) -> PerformedOperation {
-    PerformedOperation {
-        span_name: span_name.to_owned(),
-        description: description.to_owned(),
-        outcome,
-        offset: Duration::from_micros(648_700 + us * 7),
-        duration: Duration::from_micros(us),
-        error: error.map(str::to_owned),
-    }
-}
-
-fn operations() -> Vec<PerformedOperation> {
-    let mut all: Vec<_> = (0..48)
-        .map(|n| {
-            let description = format!("payment ch_3N{n:04}: status pending to succeeded");
-            operation("UPDATE payments", Outcome::Applied, &description, 900 + n * 61, None)
-        })
-        .collect();
-    all.push(operation(
-        "INSERT payments",
-        Outcome::Failed,
-        "payment ch_3NZ7aQ: new, succeeded, 0.00 USD",
-        1_240,
-        Some("23514 check_violation: payments_amount_positive"),
-    ));
-    all.push(operation(
-        "UPDATE payments",
-        Outcome::Conflict,
-        "payment ch_3NQ4xx: refunded 0 to 2900",
-        1_020,
-        Some("the row changed after it was compared"),
-    ));
-    let subscription = "subscription sub_1M9: plan starter_monthly to team_monthly";
-    all.push(operation("UPDATE subscriptions", Outcome::Applied, subscription, 1_100, None));
-    all
-}
-
-fn eight_weeks() -> Vec<(NaiveDate, u64, u64)> {
-    let first = NaiveDate::from_ymd_opt(2026, 1, 8).unwrap();
-    let day = |n: u64| {
-        let date = first + Days::new(n);
-        if n == 46 { (date, 71, 149) } else { (date, 2 + n * 7 % 6, 50 + n * 13 % 37) }
-    };
-    (0..56).map(day).collect()
-}
-
-fn users() -> Vec<UserFailures> {
-    let user = |user_id, failures, attempts, code: &str| UserFailures {
-        user_id,
-        failures,
-        attempts,
-        top_code: code.to_owned(),
-    };
-    vec![
-        user(Some(336), 67, 69, "generic_decline"),
-        user(None, 23, 241, "insufficient_funds"),
-        user(Some(18), 12, 41, "do_not_honor"),
-    ]
-}
-
-fn open() -> Vec<OpenDiscrepancy> {
-    let seen = time("2026-03-04T15:06:07Z");
-    let one = |kind: &str, reason: &str, user_id| OpenDiscrepancy {
-        kind: kind.to_owned(),
-        subject: "payment".to_owned(),
-        provider_id: "ch_3ae9gUmY7fcDYPr9DukdFU3o".to_owned(),
-        user_id,
-        reason: reason.to_owned(),
-        first_seen: seen,
-        last_seen: seen,
-    };
-    vec![
-        one("unknown_customer", "unknown_customer", None),
-        one("duplicate_in_statement", "duplicate", Some(12)),
-        one("status", "needs_approval", Some(7)),
-    ]
-}
-
-fn several_runs() -> Vec<Summary> {
-    let mut held = run();
-    held.run_id = "0199a1b1-0000-7e5f-8a9b-0c1d2e3f4a5b".to_owned();
-    held.status = Status::Held;
-    held.operations = Counts { planned: 2_114, not_done: 2_114, ..Counts::default() };
-    held.withheld_deletes = 0;
-    let mut nothing = run();
-    nothing.operations = Counts::default();
-    vec![run(), held, nothing]
+#[test]
+fn the_day_of_an_attack_stands_out_in_eight_weeks() {
+    assert_snapshot!(failures_per_day(&eight_weeks(), WIDTH, Palette::plain()), @r"
+    Payment failures per day  8 Jan to 4 Mar 2026, UTC
+                               71 of 149 failed on 23 Feb ▼
+        71 ┤                                              █
+           │                                              █
+           │                                              █
+           │                                              █
+        35 ┤                                              █
+           │                                              █
+           │                                              █
+           │▂▃▄▅▆▇▂▃▄▅▆▇▂▃▄▅▆▇▂▃▄▅▆▇▂▃▄▅▆▇▂▃▄▅▆▇▂▃▄▅▆▇▂▃▄▅█▇▂▃▄▅▆▇▂▃
+         0 ┼────┴──────┴──────┴──────┴──────┴──────┴──────┴──────┴──
+                12 Jan 19 Jan 26 Jan 2 Feb  9 Feb  16 Feb 23 Feb 2 Mar
+    313 failed of 3,895 attempts (8.0 %), on a usual day 4
+    ");
 }
 
 #[test]
-fn look() {
-    for width in [80, 150] {
-        for palette in [Palette::plain(), Palette::colour()] {
-            println!("{}", failures_per_day(&eight_weeks(), width, palette));
-            println!("{}", tree(&run(), &operations(), width, palette));
-            println!("{}", summary(&run(), width, palette));
-        }
-        println!("{}", table::runs(&several_runs(), width));
-        println!("{}", table::discrepancies(&open(), width));
-        println!("{}", table::users_with_most_failures(&users(), width));
+fn a_trace_shows_first_what_went_wrong() {
+    assert_snapshot!(tree(&run(), &operations(), WIDTH, Palette::plain()), @r"
+    run 0199a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b  succeeded  1.94 s
+    ├─ begin            11 ms   ▏
+    ├─ rescue          2.3 ms   ▏
+    ├─ fetch           412 ms   ███████████
+    ├─ compare         187 ms              █████
+    ├─ plan             34 ms                   █
+    ├─ guard           900 µs                    ▏
+    ├─ perform         1.25 s                    █████████████████████████████████
+    │  ├─ INSERT payments       failed       1  median 1.2 ms  max 1.2 ms
+    │  │  └─  1.2 ms  payment ch_3NZ7aQ: new, succeeded, 0.00 USD
+    │  │              23514 check_violation: payments_amount_positive
+    │  ├─ UPDATE payments       conflict     1  median 1.0 ms  max 1.0 ms
+    │  │  └─  1.0 ms  payment ch_3NQ4xx: refunded 0 to 2900
+    │  │              the row changed after it was compared
+    │  ├─ UPDATE payments       applied     48  median 2.3 ms  max 3.7 ms
+    │  │  ├─  3.7 ms  payment ch_3N0047: status pending to succeeded
+    │  │  ├─  3.7 ms  payment ch_3N0046: status pending to succeeded
+    │  │  ├─  3.6 ms  payment ch_3N0045: status pending to succeeded
+    │  │  └─ and 45 more
+    │  └─ UPDATE subscriptions  applied      1  median 1.1 ms  max 1.1 ms
+    │     └─  1.1 ms  subscription sub_1M9: plan starter_monthly to team_monthly
+    └─ finish           43 ms                                                     █
+    ");
+}
+
+#[test]
+fn a_summary_says_what_is_left_to_do() {
+    assert_snapshot!(summary(&run(), WIDTH, Palette::plain()), @r"
+    Run 0199a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b  succeeded
+      started    2026-03-04 15:06:07 UTC
+      took       1.94 s
+      on         billing-1, version 0.1.0
+      spans      123 made, 123 delivered, 0 lost
+      statement  4,076 payments, 292 subscriptions and 6 customers in 5 files
+                 payments complete, by manifest.json
+                 subscriptions complete, by manifest.json
+
+    129 discrepancies
+      only_in_statement          41     amount_refunded            11
+      only_in_ledger              5     disputed                    3
+      listed_again                4     failure_code                5
+      currency                    2     plan                        4
+      amount                      3     current_period_end          6
+      owner                       3     id_replaced                 2
+      status                     30     duplicate_in_statement      2
+      amount_captured             4     unknown_customer            4
+
+    114 operations planned: 112 applied, 1 failed, 1 in conflict, 0 not done
+    15 left as they are
+      duplicate            2  listed more than once; ask for a new statement
+      max_deletes          5  look at them, then `approve` or raise --max-deletes
+      needs_approval       2  check with the provider, then `approve`
+      never_made           1  a settled payment stays settled; ask the provider
+      newer_in_ledger      1  nothing; the next statement will know
+      unknown_customer     4  link the customer to a user in the ledger
+    ");
+}
+
+#[test]
+fn a_failed_run_names_its_error_and_why_nothing_was_deleted() {
+    let mut failed = run();
+    failed.status = Status::Failed;
+    failed.error = Some(
+        "compare: the database went away and did not come back within 30 s: 57P01 \
+         terminating connection due to administrator command"
+            .to_owned(),
+    );
+    failed.telemetry = None;
+    failed.withheld_deletes = 0;
+    failed.discrepancies.clear();
+    failed.left.clear();
+    failed.operations = Counts::default();
+    failed.statement.as_mut().unwrap()["malformed"] = json!(2);
+    failed.statement.as_mut().unwrap()["payments_listing"] =
+        json!({"proof": "unproven", "why": "2 malformed records may be among the payments"});
+    assert_snapshot!(summary(&failed, WIDTH, Palette::plain()), @r"
+    Run 0199a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b  failed
+      because    compare: the database went away and did not come back within 30 s:
+                 57P01 terminating connection due to administrator command
+      started    2026-03-04 15:06:07 UTC
+      took       1.94 s
+      on         billing-1, version 0.1.0
+      statement  4,076 payments, 292 subscriptions and 6 customers in 5 files
+                 payments not proven complete: 2 malformed records may be among the
+                          payments
+                 subscriptions complete, by manifest.json
+                 2 malformed records, so nothing is deleted
+
+    No operation was planned; nothing was changed.
+    ");
+}
+
+#[test]
+fn only_a_run_that_came_to_its_end_says_that_the_sides_agree() {
+    let mut silent = run();
+    silent.discrepancies.clear();
+    silent.operations = Counts::default();
+    let agrees = |run: &_| summary(run, WIDTH, Palette::plain()).contains("agree");
+    assert!(agrees(&silent));
+    for status in [Status::Running, Status::Failed, Status::Interrupted, Status::Skipped] {
+        silent.status = status;
+        assert!(!agrees(&silent), "{status}");
     }
+}
+
+#[test]
+fn runs_keep_their_whole_id_in_a_narrow_terminal() {
+    assert_snapshot!(table::runs(&several_runs(), WIDTH), @r"
+    RUN                                   STARTED (UTC)     STATUS        TOOK
+    ───────────────────────────────────────────────────────────────────────────
+    0199a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b  2026-03-04 15:06  succeeded   1.94 s
+      112 of 114 applied                  1 failed          5 withheld
+                                          1 conflict
+    0199a1b1-0000-7e5f-8a9b-0c1d2e3f4a5b  2026-03-04 15:06  held        1.94 s
+      0 of 2,114 applied
+    0199a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b  2026-03-04 15:06  succeeded   1.94 s
+      nothing planned                                       5 withheld
+    ");
+}
+
+#[test]
+fn runs_have_a_column_for_everything_in_a_wide_terminal() {
+    let wide = table::runs(&several_runs(), 140);
+    let head = wide.lines().next().unwrap();
+    for name in ["RUN", "STARTED", "TOOK", "STATUS", "PLANNED", "APPLIED", "FAILED", "CONFLICT"] {
+        assert!(head.contains(name), "{head}");
+    }
+    assert!(wide.lines().nth(2).unwrap().ends_with("       1         1         5"), "{wide}");
+}
+
+#[test]
+fn open_discrepancies_name_the_record_and_the_reason() {
+    assert_snapshot!(table::discrepancies(&open(), WIDTH), @r"
+    RECORD                       KIND                    LEFT BECAUSE      SINCE
+    ─────────────────────────────────────────────────────────────────────────────
+    ch_3ae9gUmY7fcDYPr9DukdFU3o  unknown_customer        unknown_customer  4 Mar
+    ch_3ae9gUmY7fcDYPr9DukdFU3o  duplicate_in_statement  duplicate         4 Mar
+    ch_3ae9gUmY7fcDYPr9DukdFU3o  status                  needs_approval    4 Mar
+    ");
+}
+
+#[test]
+fn users_are_listed_with_their_rate_and_their_commonest_code() {
+    assert_snapshot!(table::users_with_most_failures(&users(), WIDTH), @r"
+      USER  FAILURES  ATTEMPTS    RATE  MOST OFTEN
+    ───────────────────────────────────────────────────────
+       336        67        69  97.1 %  generic_decline
+    guests        23       241   9.5 %  insufficient_funds
+        18        12        41  29.3 %  do_not_honor
+    ");
+}
+
+#[test]
+fn nothing_to_show_is_said_in_words() {
+    assert_eq!(failures_per_day(&[], WIDTH, Palette::plain()), "No payments yet.\n");
+    assert_eq!(table::runs(&[], WIDTH), "No runs yet.\n");
+    assert_eq!(table::discrepancies(&[], WIDTH), "Nothing is left for a person.\n");
+    assert_eq!(table::users_with_most_failures(&[], WIDTH), "No payment has failed.\n");
+}
+
+#[test]
+fn colour_adds_escapes_and_changes_no_character() {
+    let coloured = tree(&run(), &operations(), WIDTH, Palette::colour());
+    assert!(coloured.contains('\u{1b}'));
+    let plain = tree(&run(), &operations(), WIDTH, Palette::plain());
+    assert!(!plain.contains('\u{1b}'));
+    assert_eq!(anstream::adapter::strip_str(&coloured).to_string(), plain);
+}
+
+#[test]
+fn a_records_text_can_not_move_the_cursor() {
+    let mut operations = operations();
+    operations[0].description = "payment \u{1b}[2J ch_1".to_owned();
+    operations.truncate(1);
+    assert!(!tree(&run(), &operations, WIDTH, Palette::plain()).contains('\u{1b}'));
+}
+
+#[test]
+fn durations_are_told_in_the_unit_that_suits() {
+    let told = |us| figures::duration(Duration::from_micros(us));
+    assert_eq!(told(87), "87 µs");
+    assert_eq!(told(1_249), "1.2 ms");
+    assert_eq!(told(340_900), "340 ms");
+    assert_eq!(told(4_218_000), "4.21 s");
+    assert_eq!(told(123_000_000), "2 min 03 s");
+    assert_eq!(told(3_720_000_000), "1 h 02 min");
 }

@@ -2,7 +2,7 @@
 //! by span name and outcome. What went wrong stands first, with the database's reason.
 
 use super::figures::{count, duration};
-use super::line::{Line, Palette, text};
+use super::line::{Line, Palette, text, wrapped};
 use super::summary::status_style;
 use crate::domain::Outcome;
 use crate::domain::run::{PerformedOperation, Phase, Summary};
@@ -15,6 +15,8 @@ const EXAMPLES_MAX: usize = 3;
 /// Where the durations end and the bars begin.
 const DURATIONS: usize = 14;
 const BARS: usize = 28;
+/// Where reasons begin, below the descriptions.
+const REASONS: usize = 18;
 const BARS_MAX: usize = 100;
 const PERFORM: &str = "perform";
 
@@ -34,7 +36,7 @@ pub fn tree(
         lines.push(phase_line(phase, total_us, is_last, width, palette));
         if phase.name == PERFORM {
             let trunk = if is_last { "   " } else { "│  " };
-            lines.extend(groups(operations, trunk, palette));
+            lines.extend(groups(operations, trunk, width, palette));
         }
     }
     text(lines, width)
@@ -94,7 +96,12 @@ fn bar(phase: &Phase, total_us: u64, room: usize) -> String {
 }
 
 /// Failed and conflicting groups before those that were applied, then by name.
-fn groups(operations: &[PerformedOperation], trunk: &str, palette: Palette) -> Vec<Line> {
+fn groups(
+    operations: &[PerformedOperation],
+    trunk: &str,
+    width: usize,
+    palette: Palette,
+) -> Vec<Line> {
     let mut groups: BTreeMap<(u8, &str), Vec<&PerformedOperation>> = BTreeMap::new();
     for operation in operations {
         let key = (rank(operation.outcome), operation.span_name.as_str());
@@ -105,7 +112,7 @@ fn groups(operations: &[PerformedOperation], trunk: &str, palette: Palette) -> V
     for (at, members) in (1..).zip(groups.values_mut()) {
         let (branch, below) = if at == last { ("└─ ", "   ") } else { ("├─ ", "│  ") };
         lines.push(group_line(members, &format!("{trunk}{branch}"), palette));
-        lines.extend(examples(members, &format!("{trunk}{below}"), palette));
+        lines.extend(examples(members, &format!("{trunk}{below}"), width, palette));
     }
     lines
 }
@@ -139,7 +146,12 @@ fn group_line(members: &mut [&PerformedOperation], branch: &str, palette: Palett
         .styled(palette.dim, format!("  median {}  max {}", duration(median), duration(max)))
 }
 
-fn examples(members: &[&PerformedOperation], trunk: &str, palette: Palette) -> Vec<Line> {
+fn examples(
+    members: &[&PerformedOperation],
+    trunk: &str,
+    width: usize,
+    palette: Palette,
+) -> Vec<Line> {
     let shown = members.len().min(EXAMPLES_MAX);
     let hidden = members.len() - shown;
     let mut lines = Vec::new();
@@ -153,12 +165,11 @@ fn examples(members: &[&PerformedOperation], trunk: &str, palette: Palette) -> V
                 .text(&operation.description),
         );
         let style = outcome_style(operation.outcome, palette);
-        lines.extend(operation.error.as_ref().map(|error| {
-            Line::new()
-                .styled(palette.dim, format!("{trunk}{below}"))
-                .until(18)
-                .styled(style, error)
-        }));
+        let reasons = operation.error.iter();
+        for piece in reasons.flat_map(|told| wrapped(told, width.saturating_sub(REASONS))) {
+            let start = Line::new().styled(palette.dim, format!("{trunk}{below}"));
+            lines.push(start.until(REASONS).styled(style, piece));
+        }
     }
     if hidden > 0 {
         let more = format!("{trunk}└─ and {} more", count(hidden as u64));

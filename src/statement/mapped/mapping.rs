@@ -69,6 +69,16 @@ pub enum Source {
     Constant(Constant),
 }
 
+impl Source {
+    /// The column or field, where it is one.
+    pub(super) fn column(&self) -> Option<&str> {
+        match self {
+            Self::Column(name) => Some(name),
+            Self::Constant(_) => None,
+        }
+    }
+}
+
 /// A value that is the same in every row.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -206,10 +216,10 @@ impl Mapping {
                         return Err(refuse(key, why));
                     }
                 }
-                match by.payment.iter().any(|value| by.subscription.contains(value)) {
-                    true => Err(refuse("record.payment", "shares a value with subscriptions")),
-                    false => Ok(()),
+                if by.payment.iter().any(|value| by.subscription.contains(value)) {
+                    return Err(refuse("record.payment", "shares a value with subscriptions"));
                 }
+                Ok(())
             }
             _ => Ok(()),
         }

@@ -74,6 +74,10 @@ fn take(taken: Result<Taken, Refusal>, line: u64, intake: &mut Intake<'_>) -> Fl
 impl Values for Reader {
     const HAS_PAGES: bool = false;
 
+    fn uses(&self, field: &str) -> bool {
+        self.uses_field(field)
+    }
+
     fn take(
         &self,
         json: &[u8],

@@ -54,11 +54,7 @@ impl Reader {
             Some(RecordKind::By(by)) => Some(by.column.as_str()),
             _ => None,
         };
-        let column = |(_, source)| match source {
-            &Source::Column(ref name) => Some(name.as_str()),
-            Source::Constant(_) => None,
-        };
-        payment.chain(subscription).filter_map(column).chain(kind).collect()
+        payment.chain(subscription).filter_map(|(_, source)| source.column()).chain(kind).collect()
     }
 
     pub fn uses_field(&self, name: &str) -> bool {
@@ -105,16 +101,26 @@ impl Reader {
         let amount_minor = amount(row.get(&fields.amount), "amount")?;
         Ok(StatementPayment {
             provider_payment_id: row.get(&fields.id).identifier("id")?,
-            provider_customer_id: row.maybe(&fields.customer).stated("customer")?,
+            provider_customer_id: row.maybe(fields.customer.as_ref()).stated("customer")?,
             status: status(&row.get(&fields.status), &fields.statuses)?,
             amount_minor: amount_minor.ok_or_else(|| Refusal("amount is missing".into()))?,
-            amount_captured_minor: amount(row.maybe(&fields.amount_captured), "amount_captured")?,
-            amount_refunded_minor: amount(row.maybe(&fields.amount_refunded), "amount_refunded")?,
-            disputed: row.maybe(&fields.disputed).flag("disputed")?,
+            amount_captured_minor: amount(
+                row.maybe(fields.amount_captured.as_ref()),
+                "amount_captured",
+            )?,
+            amount_refunded_minor: amount(
+                row.maybe(fields.amount_refunded.as_ref()),
+                "amount_refunded",
+            )?,
+            disputed: row.maybe(fields.disputed.as_ref()).flag("disputed")?,
             currency,
-            failure_code: row.maybe(&fields.failure_code).stated("failure_code")?,
-            failure_message: row.maybe(&fields.failure_message).message("failure_message")?,
-            payment_method_fingerprint: row.maybe(&fields.fingerprint).optional("fingerprint")?,
+            failure_code: row.maybe(fields.failure_code.as_ref()).stated("failure_code")?,
+            failure_message: row
+                .maybe(fields.failure_message.as_ref())
+                .message("failure_message")?,
+            payment_method_fingerprint: row
+                .maybe(fields.fingerprint.as_ref())
+                .optional("fingerprint")?,
             created_at: self.created(&row.get(&fields.created))?,
         })
     }
@@ -124,8 +130,8 @@ impl Reader {
         fields: &SubscriptionFields,
         row: &Row<'_, '_>,
     ) -> Result<StatementSubscription, Refusal> {
-        let customer: Stated<String> = row.maybe(&fields.customer).stated("customer")?;
-        let period_end = row.maybe(&fields.current_period_end);
+        let customer: Stated<String> = row.maybe(fields.customer.as_ref()).stated("customer")?;
+        let period_end = row.maybe(fields.current_period_end.as_ref());
         Ok(StatementSubscription {
             provider_subscription_id: row.get(&fields.id).identifier("id")?,
             provider_customer_id: customer,
@@ -167,8 +173,8 @@ impl Row<'_, '_> {
         }
     }
 
-    fn maybe<'s>(&'s self, source: &'s Option<Source>) -> Cell<'s> {
-        source.as_ref().map_or(Cell::Absent, |source| self.get(source))
+    fn maybe<'s>(&'s self, source: Option<&'s Source>) -> Cell<'s> {
+        source.map_or(Cell::Absent, |source| self.get(source))
     }
 }
 

@@ -54,7 +54,7 @@ impl Object<'_> {
     }
 
     /// The provider's failure code. `card_declined` says only that a bank or a rule declined;
-    /// the decline code ("insufficient_funds") then stands in `outcome.reason`, and is kept
+    /// the decline code (`insufficient_funds`) then stands in `outcome.reason`, and is kept
     /// instead, because it is what the dashboard shows and what tells an attack from empty
     /// accounts. Source: Stripe's documentation, "Card declines", and `Charge.outcome.reason`.
     fn failure_code(&self) -> Result<Stated<String>, Refusal> {

@@ -5,13 +5,15 @@
 //! object", "The Customer object" and "Pagination".
 
 mod charge;
+mod names;
 mod object;
 mod scalar;
 mod subscription;
 
 use super::error::Refusal;
 use super::{Record, StatementCustomer};
-pub(super) use object::{Names, Object};
+pub(super) use names::Names;
+pub(super) use object::{Object, uses};
 use scalar::Scalar;
 pub(super) use scalar::{TIME_MAX, TIME_MIN};
 
@@ -34,8 +36,9 @@ impl Object<'_> {
     /// The page's own fields, where this is a page: `data` is an array.
     pub fn page(&self) -> Option<PageFields> {
         self.has_data.then(|| PageFields {
-            has_more: match self.has_more {
-                Scalar::Bool(has_more) => Some(has_more),
+            // A search result has the same form, and lists what matched only.
+            has_more: match (&self.kind, &self.has_more) {
+                (Scalar::Text(kind), Scalar::Bool(has_more)) if kind == "list" => Some(*has_more),
                 _ => None,
             },
             url: match &self.url {
@@ -58,7 +61,7 @@ impl Object<'_> {
     /// # Errors
     /// A field is missing or not valid; the refusal names it.
     pub fn content(&self) -> Result<Content, Refusal> {
-        let Scalar::Text(kind) = &self.object else {
+        let Scalar::Text(kind) = &self.kind else {
             return Err(Refusal("object, which says what kind of record it is, is missing".into()));
         };
         match kind.as_ref() {

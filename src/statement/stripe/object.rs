@@ -1,16 +1,17 @@
 //! The fields of a Stripe object that are used, taken in one pass whatever the object's kind.
 //! Wrong types are kept as such: judging them is left to the kind's own reader.
 
+use super::names::Names;
 use super::scalar::{At, ID, ITSELF, Scalar};
-use super::subscription::{Item, Items};
+use super::subscription::{ItemList, Items};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use std::collections::HashSet;
 use std::fmt;
 
 /// What is used of an object. Fields that nested objects hold are taken out of them.
 #[derive(Debug, Default)]
 pub(in super::super) struct Object<'a> {
-    pub(super) object: Scalar<'a>,
+    /// The field `object`.
+    pub(super) kind: Scalar<'a>,
     pub(super) id: Scalar<'a>,
     pub(super) customer: Scalar<'a>,
     pub(super) status: Scalar<'a>,
@@ -29,7 +30,7 @@ pub(in super::super) struct Object<'a> {
     pub(super) livemode: Scalar<'a>,
     pub(super) current_period_end: Scalar<'a>,
     pub(super) plan: Scalar<'a>,
-    pub(super) items: Vec<Item<'a>>,
+    pub(super) items: ItemList<'a>,
     /// `metadata[user_id_key]`
     pub(super) user_id: Scalar<'a>,
     pub(super) has_more: Scalar<'a>,
@@ -62,7 +63,7 @@ impl<'a> Object<'a> {
         user_id_key: &str,
     ) -> Result<(), A::Error> {
         let (slot, at) = match field {
-            Field::Object => (&mut self.object, ITSELF),
+            Field::Object => (&mut self.kind, ITSELF),
             Field::Id => (&mut self.id, ITSELF),
             Field::Customer => (&mut self.customer, ID),
             Field::Status => (&mut self.status, ITSELF),
@@ -169,6 +170,11 @@ fn field(name: &str) -> Field {
     }
 }
 
+/// Whether a top-level field of this name is read.
+pub(in super::super) fn uses(name: &str) -> bool {
+    !matches!(field(name), Field::Unused)
+}
+
 struct Fields<'s> {
     user_id_key: &'s str,
     names: &'s mut Names,
@@ -251,39 +257,6 @@ impl<'de> DeserializeSeed<'de> for IsArray {
             }
         }
         from.deserialize_any(Look)
-    }
-}
-
-/// The distinct names of fields that are not used. Objects of one kind list their fields in the
-/// same order, so the next name is nearly always the one that followed last time.
-#[derive(Debug, Default)]
-pub(in super::super) struct Names {
-    in_order: Vec<Box<str>>,
-    known: HashSet<Box<str>>,
-    next: usize,
-}
-
-/// How many names are told apart.
-const NAMES_MAX: usize = 4_096;
-
-impl Names {
-    fn begin(&mut self) {
-        self.next = 0;
-    }
-
-    pub fn note(&mut self, name: &str) {
-        if self.in_order.get(self.next).is_some_and(|expected| **expected == *name) {
-            self.next += 1;
-        } else if !self.known.contains(name) && self.known.len() < NAMES_MAX {
-            self.known.insert(name.into());
-            self.in_order.push(name.into());
-        } else if let Some(at) = self.in_order.iter().take(256).position(|other| **other == *name) {
-            self.next = at + 1;
-        }
-    }
-
-    pub fn count(&self) -> u64 {
-        self.known.len() as u64
     }
 }
 

@@ -102,7 +102,7 @@ impl<'de> DeserializeSeed<'de> for At<'_> {
 }
 
 impl At<'_> {
-    fn simple<'de>(self, value: Scalar<'de>) -> Scalar<'de> {
+    fn simple(self, value: Scalar<'_>) -> Scalar<'_> {
         match value {
             Scalar::Null => Scalar::Null,
             value if self.path.is_empty() || self.or_itself => value,

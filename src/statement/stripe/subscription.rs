@@ -8,6 +8,7 @@ use super::scalar::{ID, ITSELF, Scalar};
 use crate::domain::{StatementSubscription, text};
 use chrono::{DateTime, Utc};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use std::borrow::Cow;
 use std::fmt;
 
 impl Object<'_> {
@@ -24,8 +25,12 @@ impl Object<'_> {
 
     /// The items' price ids (older: plan ids), sorted, so that their order makes no difference.
     fn plan(&self) -> Result<String, Refusal> {
+        // The API embeds at most ten items; a part of them would be another plan.
+        if self.items.has_more {
+            return Err(Refusal("items.has_more is true: a part of the items is missing".into()));
+        }
         let mut plans = Vec::new();
-        for item in &self.items {
+        for item in &self.items.data {
             let price = if matches!(item.price, Scalar::Absent | Scalar::Null) {
                 item.plan.identifier("items.data[].price.id")?
             } else {
@@ -45,7 +50,7 @@ impl Object<'_> {
     fn period_end(&self) -> Result<Option<DateTime<Utc>>, Refusal> {
         let mut latest = self.current_period_end.time("current_period_end")?;
         if latest.is_none() {
-            for item in &self.items {
+            for item in &self.items.data {
                 let end = item.current_period_end.time("items.data[].current_period_end")?;
                 latest = latest.max(end);
             }
@@ -62,39 +67,48 @@ pub(super) struct Item<'a> {
     current_period_end: Scalar<'a>,
 }
 
+/// What is used of a subscription's items.
+#[derive(Debug, Default)]
+pub(super) struct ItemList<'a> {
+    data: Vec<Item<'a>>,
+    has_more: bool,
+}
+
 /// Takes the items out of a subscription's `items`: a list object, or an array.
 pub(super) struct Items;
 
 impl<'de> DeserializeSeed<'de> for Items {
-    type Value = Vec<Item<'de>>;
+    type Value = ItemList<'de>;
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Self::Value, D::Error> {
         from.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for Items {
-    type Value = Vec<Item<'de>>;
+    type Value = ItemList<'de>;
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a list of items")
     }
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Vec::new())
+        Ok(ItemList::default())
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut items = Vec::new();
-        while let Some(is_data) = map.next_key_seed(super::scalar::Is("data"))? {
-            if is_data {
-                items = map.next_value_seed(Items)?;
-            } else {
-                map.next_value::<IgnoredAny>()?;
+        let mut items = ItemList::default();
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            match key.as_ref() {
+                "data" => items.data = map.next_value_seed(Items)?.data,
+                "has_more" => items.has_more = map.next_value_seed(ITSELF)? == Scalar::Bool(true),
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
             }
         }
         Ok(items)
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut items = Vec::new();
+        let mut items = ItemList::default();
         while let Some(item) = seq.next_element_seed(ItemFields)? {
-            items.push(item);
+            items.data.push(item);
         }
         Ok(items)
     }
@@ -116,7 +130,7 @@ impl<'de> Visitor<'de> for ItemFields {
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Item<'de>, A::Error> {
         let mut item = Item::default();
-        while let Some(key) = map.next_key::<std::borrow::Cow<'de, str>>()? {
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
             match key.as_ref() {
                 "price" => item.price = map.next_value_seed(ID)?,
                 "plan" => item.plan = map.next_value_seed(ID)?,
@@ -182,6 +196,7 @@ mod tests {
             (r#""x":1"#.to_owned(), "items.data[].price.id is missing"),
             (r#""items":{"data":[{}]}"#.to_owned(), "items.data[].price.id is missing"),
             (r#""items":{"data":[{"price":{}}]}"#.to_owned(), "items.data[].price.id is not"),
+            (r#""items":{"data":[{"price":"a"}],"has_more":true}"#.to_owned(), "items.has_more"),
             (format!(r#""items":[{}]"#, prices.join(",")), "plan is"),
             (
                 r#""plan":"p","items":[{"price":"a","current_period_end":1.5}]"#.to_owned(),

@@ -12,6 +12,8 @@ static SERVER: OnceCell<PrivateServer> = OnceCell::const_new();
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
 const TEMPLATE: &str = "ledger_template";
+/// How long a test waits for a condition before it gives up.
+pub const PATIENCE: std::time::Duration = std::time::Duration::from_mins(1);
 /// The login that the job runs as: never the owner.
 pub const WRITER: &str = "job";
 
@@ -103,6 +105,22 @@ impl Ledger {
     /// One number, as the superuser sees it.
     pub async fn number(&mut self, query: &str) -> i64 {
         self.text(query).await.parse().unwrap()
+    }
+
+    /// Waits until so many of the job's sessions wait for a lock. Watched from a connection of
+    /// its own: inside a transaction PostgreSQL shows the same sessions for ever.
+    pub async fn until_sessions_wait(&self, sessions: i64) {
+        let mut watcher = connect(self.server, &self.name).await;
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+            AND usename = 'job' AND wait_event_type = 'Lock'";
+        let enough = async {
+            while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&mut watcher).await.unwrap()
+                < sessions
+            {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, enough).await.expect("no session waits for a lock");
     }
 
     /// Does a run of its own environment.

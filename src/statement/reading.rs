@@ -140,7 +140,10 @@ impl Statement {
         };
         let occurs = evidence.loose + evidence.paged > 0 || !evidence.pages.is_empty();
         let claim = self.manifest.as_ref().and_then(|manifest| {
-            let covered = manifest.covers.as_ref().map_or(occurs, |kinds| kinds.contains(&kind));
+            // Only a manifest that says so outright vouches for a part of a listing.
+            let by_default = occurs && evidence.doubt.is_none();
+            let covered =
+                manifest.covers.as_ref().map_or(by_default, |kinds| kinds.contains(&kind));
             let (name, records) = (&manifest.name, manifest.records());
             let by = format!("manifest {name}: {records} records, SHA-256 verified");
             covered.then_some(Claim { by })
