@@ -129,5 +129,8 @@ pub async fn text(connection: &mut PgConnection, query: &str) -> anyhow::Result<
 
 async fn connect(server: &PrivateServer, database: &str) -> anyhow::Result<PgConnection> {
     let url = SecretString::from(server.url(SUPERUSER, database));
-    Ok(Database::new(&url)?.named("company").connect().await?)
+    let mut connection = Database::new(&url)?.named("company").connect().await?;
+    // Filling a ledger takes longer than any statement of the job may.
+    sql(&mut connection, "SET statement_timeout = 0").await?;
+    Ok(connection)
 }
