@@ -27,7 +27,7 @@ prepare:
 
 # ratios against pgbench, and records compared per second
 bench *arguments:
-    cargo bench --locked {{ arguments }}
+    cargo bench --locked --bench ledger -- {{ arguments }}
 
 # all that a change must pass
 ci:

@@ -6,7 +6,7 @@ use super::render::summary;
 use super::session::Session;
 use crate::cli::ShowArgs;
 use crate::domain::RunId;
-use crate::domain::run::Status;
+use crate::domain::run::{Counts, Status};
 use crate::exit;
 use crate::run::RunError;
 use crate::store::runs::operations;
@@ -53,11 +53,24 @@ async fn tell(connection: &mut PgConnection, id: RunId, limit: i64) -> anyhow::R
     }
     let decision = events::decision(connection, id).await.map_err(reading())?;
     let mut operations_by_fate = BTreeMap::new();
-    for fate in FATES {
+    for fate in FATES.into_iter().filter(|fate| has_any(&run, fate)) {
         let told = operations(connection, id, fate, limit).await.map_err(reading())?;
         if !told.is_empty() {
             operations_by_fate.insert(fate, told);
         }
     }
     Ok(Story { run, needs_rescue, decision, operations_by_fate })
+}
+
+/// Whether a run has operations of a fate: looking for what isn't there reads the whole plan.
+fn has_any(run: &Summary, fate: &str) -> bool {
+    let Counts { applied, failed, conflict, not_done, .. } = run.operations;
+    match fate {
+        "applied" => applied > 0,
+        "failed" => failed > 0,
+        "conflict" => conflict > 0,
+        "open" => not_done > 0 && run.status == Status::Running,
+        "held" => not_done > 0 && run.status == Status::Held,
+        _ => not_done > 0 && !matches!(run.status, Status::Running | Status::Held),
+    }
 }

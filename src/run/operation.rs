@@ -9,6 +9,8 @@ use crate::store::error::{Fault, brief, fault};
 use crate::store::results;
 use crate::telemetry::spans;
 use chrono::{DateTime, Utc};
+use sqlx::Postgres;
+use sqlx::pool::PoolConnection;
 use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{Instrument as _, Span};
@@ -26,6 +28,11 @@ pub struct Performed {
 /// statement take is given up, and resolved by the next.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(STATEMENT_TIMEOUT.as_secs() + 5);
 
+/// A worker's connection, which it keeps from operation to operation: giving one back to the
+/// pool costs a round trip and a task, about as much as an operation does. None until it is
+/// needed, and after an error.
+pub type Kept = Option<PoolConnection<Postgres>>;
+
 /// Performs an operation. Attempts that the connection or another transaction got in the way
 /// of are repeated with the same id, so that none can be applied twice: a repeated result is
 /// refused by its primary key, and then the first one is looked up.
@@ -34,12 +41,13 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(STATEMENT_TIMEOUT.as_secs(
 /// No result was left: the run was fenced off, or the database stayed away.
 pub async fn perform(
     run: &Run,
+    kept: &mut Kept,
     parent: &Span,
     operation: &Operation,
     known_until: DateTime<Utc>,
 ) -> Result<Performed, RunError> {
     let span = spans::operation(parent, run.id, &run.server, operation);
-    let ended = attempts(run, operation, known_until).instrument(span.clone()).await;
+    let ended = attempts(run, kept, operation, known_until).instrument(span.clone()).await;
     match &ended {
         Ok(done) => {
             spans::end_operation(&span, done.outcome, done.attempts, done.error.as_deref());
@@ -51,6 +59,7 @@ pub async fn perform(
 
 async fn attempts(
     run: &Run,
+    kept: &mut Kept,
     operation: &Operation,
     known_until: DateTime<Utc>,
 ) -> Result<Performed, RunError> {
@@ -59,7 +68,7 @@ async fn attempts(
     let mut attempts = 0;
     loop {
         attempts += 1;
-        let error = match attempt(run, operation, known_until).await {
+        let error = match attempt(run, kept, operation, known_until).await {
             Ok(Some((outcome, error))) => return Ok(Performed { outcome, attempts, error }),
             Ok(None) => return Err(RunError::FencedOff),
             Err(error) => error,
@@ -77,8 +86,16 @@ async fn attempts(
 
 type Attempt = sqlx::Result<Option<(Outcome, Option<String>)>>;
 
-async fn attempt(run: &Run, operation: &Operation, known_until: DateTime<Utc>) -> Attempt {
-    let mut connection = run.pool.acquire().await?;
+async fn attempt(
+    run: &Run,
+    kept: &mut Kept,
+    operation: &Operation,
+    known_until: DateTime<Utc>,
+) -> Attempt {
+    let mut connection = match kept.take() {
+        Some(connection) => connection,
+        None => run.pool.acquire().await?,
+    };
     let now = run.clock.now();
     let work = async {
         match results::perform(&mut connection, run.id, operation, known_until, now).await {
@@ -90,9 +107,12 @@ async fn attempt(run: &Run, operation: &Operation, known_until: DateTime<Utc>) -
         let why = "no answer from the database";
         Err(sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, why)))
     });
-    if done.as_ref().is_err_and(|error| error.as_database_error().is_none()) {
+    match &done {
+        Ok(_) => *kept = Some(connection),
+        // The pool finds out whether it is still good.
+        Err(error) if error.as_database_error().is_some() => drop(connection),
         // What this connection does next is not known: nobody else may be given it.
-        connection.close_on_drop();
+        Err(_) => connection.close_on_drop(),
     }
     done
 }

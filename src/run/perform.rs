@@ -87,10 +87,11 @@ async fn next_batch(run: &Run, after: Option<uuid::Uuid>) -> Result<Vec<Operatio
 }
 
 async fn work_off(work: Arc<Work>) -> Result<(), RunError> {
+    let mut connection = None;
     loop {
         let next = work.queue.lock().await.recv().await;
         let Some(operation) = next else { return Ok(()) };
-        if let Err(error) = perform_one(&work, &operation).await {
+        if let Err(error) = perform_one(&work, &mut connection, &operation).await {
             // The others end at their next operation: the queue is closed for all.
             work.queue.lock().await.close();
             return Err(error);
@@ -98,7 +99,11 @@ async fn work_off(work: Arc<Work>) -> Result<(), RunError> {
     }
 }
 
-async fn perform_one(work: &Work, operation: &Operation) -> Result<(), RunError> {
+async fn perform_one(
+    work: &Work,
+    connection: &mut operation::Kept,
+    operation: &Operation,
+) -> Result<(), RunError> {
     let run = &work.run;
     if let Some(signal) = run.environment.stop.requested() {
         return Err(RunError::Stopped(signal));
@@ -107,7 +112,7 @@ async fn perform_one(work: &Work, operation: &Operation) -> Result<(), RunError>
         return Err(RunError::LockLost(run.environment.retry_for.as_secs()));
     }
     let offset = run.clock.elapsed();
-    let done = operation::perform(run, &work.span, operation, work.known_until).await?;
+    let done = operation::perform(run, connection, &work.span, operation, work.known_until).await?;
     run.progress(work.done.fetch_add(1, Ordering::Relaxed) + 1, work.total);
     let mut kept = work.kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if kept.len() < KEPT_MAX {

@@ -1,0 +1,97 @@
+//! The program itself as a child process: its report, its time, and the most memory it held.
+
+use anyhow::{Context as _, ensure};
+use serde_json::Value;
+use std::ffi::OsStr;
+use std::io::Read as _;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How often the child's memory is looked at. The kernel keeps the high-water mark, so only a
+/// peak in the last moment can be missed.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
+
+/// What a command of the program left.
+pub struct Finished {
+    pub report: Value,
+    pub time: Duration,
+    /// Resident memory at its highest (`VmHWM`), in bytes.
+    pub memory_max: u64,
+}
+
+impl Finished {
+    /// How long a phase of a run took.
+    pub fn phase(&self, name: &str) -> anyhow::Result<Duration> {
+        let phases = self.report["phases"].as_array().context("a run's report has phases")?;
+        let phase = phases.iter().find(|phase| phase["name"] == name);
+        let duration = phase.and_then(|phase| phase["duration_us"].as_u64());
+        Ok(Duration::from_micros(duration.with_context(|| format!("no phase {name}"))?))
+    }
+
+    /// How many operations of a run ended so.
+    pub fn operations(&self, outcome: &str) -> u64 {
+        self.report["operations"][outcome].as_u64().unwrap_or(0)
+    }
+}
+
+/// Runs a command of the program and waits for it; `exit_code` is the one that it should have.
+pub fn run<A: AsRef<OsStr>>(
+    url: &str,
+    arguments: &[A],
+    exit_code: i32,
+) -> anyhow::Result<Finished> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_payment-monitor"));
+    for (variable, _) in std::env::vars_os() {
+        let name = variable.to_string_lossy();
+        if ["PAYMENT_MONITOR_", "OTEL_", "RUST_LOG"].iter().any(|start| name.starts_with(start)) {
+            command.env_remove(&variable);
+        }
+    }
+    command.args(["--output", "json"]).args(arguments).env("DATABASE_URL", url);
+    command.env("RUST_LOG", "error").stdin(Stdio::null()).stdout(Stdio::piped());
+    let started = Instant::now();
+    let mut child = command.spawn().context("starting payment-monitor")?;
+    let mut output = child.stdout.take().context("its standard output")?;
+    let reading = std::thread::spawn(move || {
+        let mut text = String::new();
+        output.read_to_string(&mut text).map(|_| text)
+    });
+    let mut memory_max = 0;
+    let status = loop {
+        memory_max = high_water_mark(child.id()).unwrap_or(memory_max);
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        std::thread::sleep(LOOK_EVERY);
+    };
+    let time = started.elapsed();
+    let text = reading.join().map_err(|_| anyhow::anyhow!("the reader of its output died"))??;
+    ensure!(status.code() == Some(exit_code), "payment-monitor ended with {status}: {text}");
+    Ok(Finished { report: serde_json::from_str(&text)?, time, memory_max })
+}
+
+fn high_water_mark(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
+/// Bytes as people read them.
+pub fn megabytes(bytes: u64) -> String {
+    format!("{} MB", bytes.div_ceil(1_000_000))
+}
+
+/// A whole number with commas between its thousands.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let groups = digits.as_bytes().rchunks(3).rev();
+    let groups: Vec<_> = groups.map(|group| String::from_utf8_lossy(group)).collect();
+    groups.join(",")
+}
+
+/// How many per second.
+#[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+pub fn per_second(number: u64, time: Duration) -> u64 {
+    (number as f64 / time.as_secs_f64()).round() as u64
+}
