@@ -6,7 +6,7 @@ use super::render::summary;
 use super::session::Session;
 use crate::cli::ShowArgs;
 use crate::domain::RunId;
-use crate::domain::run::{Counts, Status};
+use crate::domain::run::{Counts, Status, Summary};
 use crate::exit;
 use crate::run::RunError;
 use crate::store::runs::operations;
