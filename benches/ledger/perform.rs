@@ -52,21 +52,21 @@ pub async fn measure(company: &mut Company, sizes: &Sizes) -> anyhow::Result<()>
         println!("## Operations against pgbench\n\nNot measured: there is no pgbench here.\n");
         return Ok(());
     }
-    let sides = prepare(company, sizes.operations).await?;
+    let both = prepare(company, sizes.operations).await?;
     println!("## {} audited operations against pgbench\n", grouped(sizes.operations));
     println!("| connections | job, operations/s | pgbench, operations/s | ratios | median |");
     println!("|---:|---:|---:|---:|---:|");
     for concurrency in &sizes.concurrencies {
         let mut rounds = Vec::new();
         for _ in 0..sizes.rounds {
-            let job = turn_of_the_job(company, &sides, *concurrency).await?;
-            let pgbench = turn_of_pgbench(company, &sides, *concurrency).await?;
+            let job = turn_of_the_job(company, &both, *concurrency).await?;
+            let pgbench = turn_of_pgbench(company, &both, *concurrency).await?;
             rounds.push((job, pgbench));
         }
         print(*concurrency, &rounds);
     }
     println!();
-    statement::remove(&sides.path)?;
+    statement::remove(&both.path)?;
     company.drop(HELD).await?;
     company.drop(LEDGER).await
 }

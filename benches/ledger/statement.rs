@@ -41,7 +41,28 @@ fn charge(to: &mut impl Write, n: u64, users: u64, differs: bool) -> std::io::Re
     let refunded = if differs { 500 } else { 0 };
     writeln!(
         to,
-        r#"{{"id":"ch_{n:024}","object":"charge","amount":{amount},"amount_captured":{amount},"amount_refunded":{refunded},"application":null,"application_fee":null,"balance_transaction":"txn_{n:024}","billing_details":{{"address":{{"city":null,"country":"US","line1":null,"line2":null,"postal_code":"94107","state":null}},"email":null,"name":null,"phone":null}},"calculated_statement_descriptor":"EXAMPLE","captured":true,"created":{created},"currency":"usd","customer":"cus_{customer}","description":"Subscription update","disputed":false,"failure_balance_transaction":null,"failure_code":null,"failure_message":null,"fraud_details":{{}},"livemode":true,"metadata":{{"order":"{n}"}},"outcome":{{"network_status":"approved_by_network","reason":null,"risk_level":"normal","risk_score":17,"seller_message":"Payment complete.","type":"authorized"}},"paid":true,"payment_intent":"pi_{n:024}","payment_method":"pm_{user:024}","payment_method_details":{{"card":{{"brand":"visa","country":"US","exp_month":8,"exp_year":2030,"fingerprint":"fp_{user}","funding":"credit","last4":"4242"}},"type":"card"}},"refunded":false,"status":"succeeded"}}"#
+        "{{\"id\":\"ch_{n:024}\",\"object\":\"charge\",\"amount\":{amount},\
+         \"amount_captured\":{amount},\"amount_refunded\":{refunded},\
+         \"application\":null,\"application_fee\":null,\
+         \"balance_transaction\":\"txn_{n:024}\",\
+         \"billing_details\":{{\"address\":{{\"city\":null,\"country\":\"US\",\
+         \"line1\":null,\"line2\":null,\"postal_code\":\"94107\",\"state\":null}},\
+         \"email\":null,\"name\":null,\"phone\":null}},\
+         \"calculated_statement_descriptor\":\"EXAMPLE\",\"captured\":true,\
+         \"created\":{created},\"currency\":\"usd\",\"customer\":\"cus_{customer}\",\
+         \"description\":\"Subscription update\",\"disputed\":false,\
+         \"failure_balance_transaction\":null,\"failure_code\":null,\
+         \"failure_message\":null,\"fraud_details\":{{}},\"livemode\":true,\
+         \"metadata\":{{\"order\":\"{n}\"}},\
+         \"outcome\":{{\"network_status\":\"approved_by_network\",\"reason\":null,\
+         \"risk_level\":\"normal\",\"risk_score\":17,\
+         \"seller_message\":\"Payment complete.\",\"type\":\"authorized\"}},\
+         \"paid\":true,\"payment_intent\":\"pi_{n:024}\",\
+         \"payment_method\":\"pm_{user:024}\",\
+         \"payment_method_details\":{{\"card\":{{\"brand\":\"visa\",\"country\":\"US\",\
+         \"exp_month\":8,\"exp_year\":2030,\"fingerprint\":\"fp_{user}\",\
+         \"funding\":\"credit\",\"last4\":\"4242\"}},\"type\":\"card\"}},\
+         \"refunded\":false,\"status\":\"succeeded\"}}"
     )
 }
 
