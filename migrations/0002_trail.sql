@@ -146,8 +146,8 @@ CREATE TABLE payment_monitor_events (
     reason text NOT NULL,
     details jsonb NOT NULL DEFAULT '{}',
     CONSTRAINT payment_monitor_events_kind CHECK (kind IN ('approval', 'rejection', 'pin')),
-    CONSTRAINT payment_monitor_events_actor CHECK (actor <> ''),
-    CONSTRAINT payment_monitor_events_reason CHECK (reason <> '')
+    CONSTRAINT payment_monitor_events_actor CHECK (btrim(actor) <> ''),
+    CONSTRAINT payment_monitor_events_reason CHECK (btrim(reason) <> '')
 );
 CREATE INDEX payment_monitor_events_job_id ON payment_monitor_events (job_id);
 -- A held run is decided upon once, and a ledger belongs to one account and mode.

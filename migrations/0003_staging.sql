@@ -69,6 +69,28 @@ CREATE FUNCTION payment_monitor_micros(moment timestamptz) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN ((extract(epoch FROM moment) * 1000000)::bigint)::text;
 
+-- Whether a session holds the run lock. A process that was paused has lost it, and may not know:
+-- what only the lock's holder may do asks here, in the same statement or transaction.
+CREATE FUNCTION payment_monitor_is_lock_holder(session integer) RETURNS boolean
+LANGUAGE sql STABLE
+RETURN EXISTS (SELECT FROM pg_locks
+    WHERE pid = session AND locktype = 'advisory' AND granted AND objsubid = 1
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND (classid::bigint << 32) | objid::bigint = x'0083ef8b262d90d3'::bigint);
+
+-- Empties the staging tables for the holder of the run lock; false for anybody else.
+CREATE FUNCTION payment_monitor_empty_staging(lock_holder integer) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT payment_monitor_is_lock_holder(lock_holder) THEN
+        RETURN false;
+    END IF;
+    TRUNCATE payment_monitor_staged_payments, payment_monitor_staged_subscriptions,
+        payment_monitor_staged_customers, payment_monitor_staged_discrepancies;
+    RETURN payment_monitor_is_lock_holder(lock_holder);
+END
+$$;
+
 GRANT SELECT, INSERT, DELETE, TRUNCATE ON payment_monitor_staged_payments,
     payment_monitor_staged_subscriptions, payment_monitor_staged_customers,
     payment_monitor_staged_discrepancies TO payment_monitor_writer;

@@ -1,11 +1,11 @@
 //! The command line. Every setting that a flag sets has a variable and a key of the same name.
 
 use crate::config::Parsed;
+use crate::domain::RunId;
 use crate::exit;
 use crate::reconcile::Limit;
 use crate::statement::Format;
 use chrono::{DateTime, Utc};
-use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -102,13 +102,13 @@ pub struct ShowArgs {
 #[derive(Debug, Args)]
 pub struct DecideArgs {
     /// The id of the run that held or withheld something
-    #[arg(value_name = "RUN")]
-    pub run: crate::domain::RunId,
+    #[arg(value_name = "RUN", value_parser = run_id)]
+    pub run: RunId,
     /// Who decides
-    #[arg(long, value_name = "NAME", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "NAME", value_parser = told)]
     pub by: String,
     /// Why
-    #[arg(long, value_name = "TEXT", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "TEXT", value_parser = told)]
     pub reason: String,
     #[command(flatten)]
     pub flags: WorkFlags,
@@ -200,4 +200,18 @@ pub struct WorkFlags {
     #[arg(long, env = "PAYMENT_MONITOR_RETRY_FOR", value_name = "TIME SPAN")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_for: Option<Parsed<humantime::Duration>>,
+}
+
+/// A text that says something.
+fn told(text: &str) -> Result<String, &'static str> {
+    let text = text.trim();
+    if text.is_empty() {
+        Err("it is empty: the record must say who and why")
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+fn run_id(text: &str) -> Result<RunId, &'static str> {
+    text.parse().map_err(|_| "it is not a run's id; `payment-monitor runs` lists them")
 }

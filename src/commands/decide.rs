@@ -21,7 +21,11 @@ pub async fn reject(session: &Session, printer: Printer, args: &DecideArgs) -> a
     if printer.is_json() {
         printer::json(&json!({ "rejected": args.run.to_string() }));
     } else {
-        printer::text(&format!("Run {} is rejected: its plan will not be performed.", args.run));
+        printer::text(&format!(
+            "Run {} is rejected: what it held or withheld can't be approved any more. What still \
+             differs, later runs will find and offer again.",
+            args.run
+        ));
     }
     Ok(exit::DONE)
 }

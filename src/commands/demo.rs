@@ -54,8 +54,9 @@ pub async fn demo(session: &Session, printer: Printer, args: &DemoArgs) -> anyho
     let second = one_run(session, &database, folder.path()).await?;
     printer::text(&again(&second, &mut connection).await?);
     printer.heading("How to look further");
-    let kept = args.keep.then(|| server.url(WRITER, DATABASE));
-    printer::text(&farewell(kept.as_deref(), folder.path()));
+    let url = server.url(WRITER, DATABASE);
+    let kept = args.keep.then_some((url.as_str(), &server));
+    printer::text(&farewell(kept, folder.path()));
     if args.keep {
         let _ = folder.keep();
     } else {
@@ -158,8 +159,8 @@ async fn again(second: &Report, connection: &mut PgConnection) -> anyhow::Result
     ))
 }
 
-fn farewell(kept: Option<&str>, folder: &Path) -> String {
-    let Some(url) = kept else {
+fn farewell(kept: Option<(&str, &PrivateServer)>, folder: &Path) -> String {
+    let Some((url, server)) = kept else {
         return [
             "payment-monitor demo --keep     leaves this database up, to be looked at",
             "payment-monitor show            tells one run's whole story",
@@ -169,6 +170,11 @@ fn farewell(kept: Option<&str>, folder: &Path) -> String {
         ]
         .join("\n");
     };
+    let stop = format!(
+        "Stop it, as the owner of its data: {}/pg_ctl -D {} stop -m fast",
+        server.bin_dir().display(),
+        server.data_dir().display()
+    );
     let folder = folder.display();
     [
         "The server stays up. In a shell:",
@@ -180,7 +186,7 @@ fn farewell(kept: Option<&str>, folder: &Path) -> String {
         &format!("payment-monitor run --statement {folder}"),
         "psql \"$DATABASE_URL\" -c 'SELECT * FROM run_summary'",
         "",
-        "Stop it with: pg_ctl -D DIRECTORY stop (SHOW data_directory tells which)",
+        &stop,
     ]
     .join("\n")
 }

@@ -1,6 +1,7 @@
 //! `run`: does one run and tells what it did; or, as a dry run, what it would do.
 
 use super::printer::{self, Printer};
+use super::render::figures::counted;
 use super::session::{Session, with_progress};
 use crate::cli::RunArgs;
 use crate::domain::Operation;
@@ -87,9 +88,8 @@ fn verdict(preview: &Preview) -> String {
     let left: u64 = plan.left.values().sum();
     let held = preview.held.as_ref().map(|why| format!("\nThe run would be held: {why}."));
     format!(
-        "Dry run: {} operations planned, {left} discrepancies would be left; nothing was \
-         changed.{}",
-        plan.operations,
+        "Dry run: {} planned, {left} to be left as they are; nothing was changed.{}",
+        counted(plan.operations, "operation"),
         held.unwrap_or_default()
     )
 }

@@ -118,12 +118,6 @@ impl Reason {
             Self::Failed => "failed",
         }
     }
-
-    /// Whether the discrepancy stays listed until a person or a later run resolves it.
-    /// A newer ledger row does not: the next statement will have caught up.
-    pub fn needs_a_person(self) -> bool {
-        self != Self::NewerInLedger
-    }
 }
 
 impl fmt::Display for Reason {

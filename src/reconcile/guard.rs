@@ -32,7 +32,8 @@ impl Limit {
         (planned > allowed).then(|| {
             let scale = match self {
                 Self::Percent(_) if ledger_rows == 0 => {
-                    " (the ledger has no rows in the window: is this its first import?)".to_owned()
+                    " (the ledger has no rows in the statement's window: is this a first import?)"
+                        .to_owned()
                 }
                 Self::Percent(percent) => format!(" ({percent}% of {ledger_rows} ledger rows)"),
                 _ => String::new(),

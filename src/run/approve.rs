@@ -54,7 +54,10 @@ async fn steps(
 ) -> Result<(), RunError> {
     run.phase(names::RESCUE, rescue::rescue(run)).await?;
     conclusion.known_until = Some(parent.known_until);
-    conclusion.plan = run.phase(names::PLAN, adopt(run, approval, parent)).await?;
+    let (connection, plan) = run.phase(names::PLAN, adopt(run, approval, parent)).await?;
+    // Not part of a phase, which a signal breaks off: a decision is recorded with its plan.
+    plan::commit(connection).await?;
+    conclusion.plan = plan;
     let performed = perform::perform(run, parent.known_until, conclusion.plan.operations);
     conclusion.operations = run.phase(names::PERFORM, performed).await?;
     Ok(())
@@ -100,11 +103,17 @@ async fn require_approvable(connection: &mut PgConnection, id: RunId) -> Result<
     };
     if let Some(decision) = events::decision(connection, id).await.map_err(doing())? {
         let (kind, at) = (decision.kind, decision.occurred_at.format("%Y-%m-%d %H:%M UTC"));
-        return refused(format!("run {id} has its {kind} already, by {} at {at}", decision.actor));
+        return refused(format!(
+            "run {id} has its {kind} already, by {} at {at}; what is still to be done, the next \
+             run will find",
+            decision.actor
+        ));
     }
     let is_held = parent.status == Status::Held.as_str();
     if is_held && let Some(by) = jobs::superseding(connection, id).await.map_err(doing())? {
-        return refused(format!("run {id} is superseded by the newer held run {by}: decide on it"));
+        return refused(format!(
+            "run {id} is superseded by the newer run {by}, which has read a newer statement"
+        ));
     }
     if !is_held && parent.status != Status::Succeeded.as_str() {
         return refused(format!(
@@ -128,11 +137,18 @@ async fn require_approvable(connection: &mut PgConnection, id: RunId) -> Result<
     Ok(Parent { is_held, known_until, digest: parent.plan_digest, pin })
 }
 
-/// Stores the approved operations as this run's plan, and the approval, in one transaction:
-/// of two approvals at once only one has a plan.
-async fn adopt(run: &Run, approval: &Approval, parent: &Parent) -> Result<Plan, RunError> {
+/// Stores the approved operations as this run's plan, and the approval, in one transaction that
+/// is left open: of two approvals at once only one has a plan.
+async fn adopt(
+    run: &Run,
+    approval: &Approval,
+    parent: &Parent,
+) -> Result<(PgConnection, Plan), RunError> {
     let mut writer = PlanWriter::open(run).await?;
     let mut reader = run.database.connect().await?;
+    // Under the run lock, now: another run may have ended since the first look.
+    require_approvable(&mut reader, approval.run).await?;
+    pin::admit(run, &Pin::default(), &parent.pin).await?;
     if parent.is_held {
         adopt_held(run, approval.run, &mut reader, &mut writer).await?;
     } else {
@@ -154,8 +170,7 @@ async fn adopt(run: &Run, approval: &Approval, parent: &Parent) -> Result<Plan, 
     });
     decide(&mut connection, stamp, approval, "approval", details).await?;
     pin::set(run, &mut connection, &parent.pin).await?;
-    plan::commit(connection).await?;
-    Ok(Plan { operations, digest: Some(digest), ..Plan::default() })
+    Ok((connection, Plan { operations, digest: Some(digest), ..Plan::default() }))
 }
 
 async fn adopt_held(

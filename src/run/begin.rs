@@ -78,7 +78,10 @@ pub async fn begin(environment: &Environment, parent: Option<RunId>) -> Result<B
         }
     };
     let beginning = beginning(environment, run.id, parent, &run.clock);
-    jobs::begin(&mut connection, &beginning).await.map_err(|e| run.database.explain(&e))?;
+    let begun = jobs::begin(&mut connection, &beginning, run.lock.session()).await;
+    if !begun.map_err(|e| run.database.explain(&e))? {
+        return Err(RunError::Paused);
+    }
     run.is_recorded = true;
     Ok(Begun::Started(run))
 }

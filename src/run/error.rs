@@ -4,6 +4,7 @@ use super::stop::Signal;
 use crate::reconcile::guard::PinError;
 use crate::statement::StatementError;
 use crate::store::DatabaseError;
+use chrono::{DateTime, Utc};
 
 /// What ends a run before its plan is done.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +21,17 @@ pub enum RunError {
          crash empties them): run again"
     )]
     Staging { table: &'static str, found: i64, expected: i64 },
+    #[error(
+        "the statement is said to be of {as_of}, but it is {now} now: a time in the future would \
+         let it overwrite rows that are newer; give the right --as-of, or set the clock"
+    )]
+    Future { as_of: DateTime<Utc>, now: DateTime<Utc> },
+    #[error(
+        "the statement is known to be true until {known_until}, but the ledger was brought in \
+         line with one that is true until {newest}: an older state never overwrites a newer one; \
+         fetch a new statement"
+    )]
+    Older { known_until: DateTime<Utc>, newest: DateTime<Utc> },
     #[error("stopped by {0}")]
     Stopped(Signal),
     #[error("the run lock was lost and could not be taken again within {0} s")]
@@ -30,6 +42,10 @@ pub enum RunError {
     Unwritable(String),
     #[error("another run is going on")]
     Busy,
+    #[error(
+        "the run lock was lost before the run's work began (was the process paused?): run again"
+    )]
+    Paused,
     #[error("{0}")]
     Refused(String),
     #[error("a task of the run broke off: {0}")]

@@ -55,8 +55,12 @@ struct Chunk {
 /// A statement that can't be read, in the statement's own words; or the database.
 pub async fn fetch(run: &Run, request: &Request) -> Result<Staged, RunError> {
     let statement = open(request.statement.clone()).await?;
+    let (as_of, now) = (statement.as_of(), run.clock.now());
+    if as_of > now + request.clock_skew {
+        return Err(RunError::Future { as_of, now });
+    }
     let mut connection = run.database.connect().await?;
-    empty_staging(&mut connection).await?;
+    empty_staging(run, &mut connection).await?;
     let (chunks, mut queue) = mpsc::channel(CHUNKS_MAX);
     let id = run.id;
     let reading = tokio::task::spawn_blocking(move || read(id, statement, &chunks));
@@ -75,7 +79,24 @@ pub async fn fetch(run: &Run, request: &Request) -> Result<Staged, RunError> {
     transaction.commit().await.map_err(RunError::query("staging the statement"))?;
     let staged = scoped(facts, proofs, request);
     pin::admit(run, &request.pin, &staged.pin()).await?;
+    refuse_older(&mut connection, &staged).await?;
     Ok(staged)
+}
+
+/// Refuses a statement that is older than the one that the ledger was last brought in line with:
+/// rows that the newer one confirmed carry no mark of it.
+async fn refuse_older(connection: &mut PgConnection, staged: &Staged) -> Result<(), RunError> {
+    let listings = [&staged.facts.payments_listing, &staged.facts.subscriptions_listing];
+    let covered = listings.map(|listing| *listing != statement::Listing::NotCovered);
+    let newest = jobs::known_until(connection, covered)
+        .await
+        .map_err(RunError::query("looking for newer statements"))?;
+    match newest {
+        Some(newest) if newest > staged.known_until => {
+            Err(RunError::Older { known_until: staged.known_until, newest })
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn hold_running(connection: &mut PgConnection, run: RunId) -> Result<bool, RunError> {
@@ -84,12 +105,13 @@ async fn hold_running(connection: &mut PgConnection, run: RunId) -> Result<bool,
 
 /// Empties the staging tables. Whoever still works on them is not the holder of the run lock:
 /// a process that was paused, or a dry run of which there is no record; its session is ended.
-async fn empty_staging(connection: &mut PgConnection) -> Result<(), RunError> {
+async fn empty_staging(run: &Run, connection: &mut PgConnection) -> Result<(), RunError> {
     let mut tries = 0;
     loop {
         tries += 1;
-        match staging::empty(connection).await {
-            Ok(()) => return Ok(()),
+        match staging::empty(connection, run.lock.session()).await {
+            Ok(true) => return Ok(()),
+            Ok(false) => return Err(RunError::Paused),
             Err(error) if tries < TRIES_MAX && fault(&error) == Fault::Transient => {
                 let ending = RunError::query("ending sessions that hold the staging");
                 lock::terminate_staging_holders(connection).await.map_err(ending)?;

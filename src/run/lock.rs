@@ -8,6 +8,8 @@
 use crate::store::connection::Database;
 use crate::store::{DatabaseError, lock};
 use sqlx::{Connection as _, PgConnection};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -32,6 +34,7 @@ enum State {
 /// The lock, while it is held. Dropping it releases it.
 #[derive(Debug)]
 pub struct RunLock {
+    session: Arc<AtomicI32>,
     state: watch::Receiver<State>,
     release: oneshot::Sender<()>,
     keeper: JoinHandle<()>,
@@ -51,9 +54,17 @@ impl RunLock {
         refuse_pooler(database, &mut connection).await?;
         let (tell, state) = watch::channel(State::Held);
         let (release, released) = oneshot::channel();
-        let keeper = Keeper { database: database.clone(), retry_for, tell };
+        let pid = lock::backend(&mut connection).await.map_err(|e| database.explain(&e))?;
+        let session = Arc::new(AtomicI32::new(pid));
+        let keeper =
+            Keeper { database: database.clone(), retry_for, tell, session: Arc::clone(&session) };
         let keeper = tokio::spawn(keeper.keep(connection, released));
-        Ok(Some(Self { state, release, keeper }))
+        Ok(Some(Self { session, state, release, keeper }))
+    }
+
+    /// The server's process that holds the lock: what only its holder may do is proven by it.
+    pub fn session(&self) -> i32 {
+        self.session.load(Ordering::Relaxed)
     }
 
     /// Waits while the lock is lost and may come back; false once it is gone for good.
@@ -102,6 +113,7 @@ struct Keeper {
     database: Database,
     retry_for: Duration,
     tell: watch::Sender<State>,
+    session: Arc<AtomicI32>,
 }
 
 impl Keeper {
@@ -135,7 +147,10 @@ impl Keeper {
     async fn retake(&self) -> Option<PgConnection> {
         let give_up_at = Instant::now() + self.retry_for;
         loop {
-            if let Ok(Some(connection)) = open(&self.database).await {
+            if let Ok(Some(mut connection)) = open(&self.database).await
+                && let Ok(pid) = lock::backend(&mut connection).await
+            {
+                self.session.store(pid, Ordering::Relaxed);
                 return Some(connection);
             }
             if Instant::now() >= give_up_at {

@@ -103,12 +103,11 @@ async fn store(
                 let id = run.clock.next_id();
                 writer.push(run, &Operation::planned(id, kind, proposal)).await?;
             }
-            Decision::Leave(kind, reason, proposal) if reason.needs_a_person() => {
+            Decision::Leave(kind, reason, proposal) => {
                 let id = run.clock.next_id();
                 discrepancies::push(&mut left.rows, (run.id, id), kind, reason, &proposal);
                 left.flush_when_full().await?;
             }
-            Decision::Leave(..) => {}
         }
         run.progress(writer.operations, 0);
     }

@@ -18,7 +18,7 @@ const TRIES_MAX: u32 = 5;
 /// The database; or a session of a dead run that can't be ended.
 pub async fn rescue(run: &Run) -> Result<Vec<RunId>, RunError> {
     let mut connection = run.database.connect().await?;
-    rescue_all(&mut connection, Some(run.id)).await
+    rescue_all(&mut connection, run).await
 }
 
 /// Ends every dead run without making a run of its own.
@@ -29,56 +29,68 @@ pub async fn rescue_only(environment: &Environment) -> Result<Vec<RunId>, RunErr
     match prepare(environment, None).await? {
         Prepared::Busy(..) => Err(RunError::Busy),
         Prepared::Free(run, mut connection) => {
-            let rescued = rescue_all(&mut connection, None).await;
+            let rescued = rescue_all(&mut connection, &run).await;
             run.lock.release().await;
             rescued
         }
     }
 }
 
-async fn rescue_all(
-    connection: &mut PgConnection,
-    own: Option<RunId>,
-) -> Result<Vec<RunId>, RunError> {
+async fn rescue_all(connection: &mut PgConnection, own: &Run) -> Result<Vec<RunId>, RunError> {
     let open = jobs::open(connection).await.map_err(RunError::query("looking for dead runs"))?;
     let mut rescued = Vec::new();
-    for dead in open.into_iter().filter(|dead| own.is_none_or(|own| own.0 != dead.id)) {
+    for dead in open.into_iter().filter(|open| open.id != own.id.0) {
         let id = RunId(dead.id);
-        fence_off(connection, &dead).await?;
+        fence_off(connection, own, &dead).await?;
         tracing::warn!(run = %id, "ended a run whose process had died");
         rescued.push(id);
     }
     Ok(rescued)
 }
 
-async fn fence_off(connection: &mut PgConnection, dead: &jobs::Open) -> Result<(), RunError> {
+async fn fence_off(
+    connection: &mut PgConnection,
+    own: &Run,
+    dead: &jobs::Open,
+) -> Result<(), RunError> {
     let mut tries = 0;
     loop {
         tries += 1;
+        let held = lock::is_held_by(connection, own.lock.session()).await;
+        if !held.map_err(RunError::query("proving the run lock"))? {
+            return Err(RunError::Paused);
+        }
         lock::terminate_sessions(connection, dead.id)
             .await
             .map_err(RunError::query("ending a dead run's sessions"))?;
-        match end(connection, dead).await {
-            Ok(()) => return Ok(()),
+        match end(connection, own, dead).await {
+            Ok(true) => return Ok(()),
+            Ok(false) => return Err(RunError::Paused),
             Err(error) if tries < TRIES_MAX && fault(&error) == Fault::Transient => {}
             Err(error) => return Err(RunError::query("ending a dead run")(error)),
         }
     }
 }
 
-async fn end(connection: &mut PgConnection, dead: &jobs::Open) -> sqlx::Result<()> {
+/// Ends a dead run; false where the run lock is not held any more. The proof and the end are
+/// one transaction, which the server ends sooner than it gives up the lock of a paused process.
+async fn end(connection: &mut PgConnection, own: &Run, dead: &jobs::Open) -> sqlx::Result<bool> {
     let id = RunId(dead.id);
     let mut transaction = connection.begin().await?;
     jobs::wait_shortly(&mut transaction).await?;
     if jobs::lock_to_end(&mut transaction, id).await? {
+        if !lock::is_held_by(&mut transaction, own.lock.session()).await? {
+            return Ok(false);
+        }
         let totals = jobs::totals(&mut transaction, id).await?;
         let last_sign = totals.last_result_at.unwrap_or(dead.started_at);
         let ending = Ending {
             duration: (last_sign - dead.started_at).to_std().unwrap_or_default(),
-            error: Some("its process ended without a word".to_owned()),
+            error: Some("its process was gone, or had lost the run lock".to_owned()),
             ..Ending::of(Status::Interrupted)
         };
         jobs::end(&mut transaction, id, &ending, &totals).await?;
     }
-    transaction.commit().await
+    transaction.commit().await?;
+    Ok(true)
 }

@@ -12,8 +12,9 @@ pub(super) enum Lists {
     Other,
 }
 
-/// Parameters that change which page is shown, not what is listed.
-const PAGING: [&str; 5] = ["limit", "starting_after", "ending_before", "expand", "status=all"];
+/// Parameters that change neither what is listed nor where the listing starts. A cursor is none
+/// of them: a listing that starts in the middle is not the whole.
+const PAGING: [&str; 3] = ["limit", "expand", "status=all"];
 
 /// Judges a page's url, with or without scheme, host and parameters.
 pub(super) fn lists(url: &str) -> Lists {

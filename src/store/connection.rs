@@ -12,6 +12,8 @@ use std::time::Duration;
 pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a statement waits for a lock.
 pub const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a transaction may be idle.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long opening a connection may take.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -53,7 +55,8 @@ impl Database {
         let limits = [
             ("statement_timeout", millis(STATEMENT_TIMEOUT)),
             ("lock_timeout", millis(LOCK_TIMEOUT)),
-            ("idle_in_transaction_session_timeout", millis(STATEMENT_TIMEOUT)),
+            // Below the 30 s after which a paused process loses the run lock.
+            ("idle_in_transaction_session_timeout", millis(IDLE_TIMEOUT)),
         ];
         let options = self.options.clone().application_name(application_name);
         Self { options: options.options(limits) }

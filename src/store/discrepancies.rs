@@ -50,7 +50,8 @@ pub async fn note_left(
             first_seen_at, first_seen_by, last_seen_at, last_seen_by)
         SELECT id, kind, reason, subject, provider_id, target_id, user_id, action,
             previous_state, new_state, description, $2::timestamptz, $1::uuid, $2, $1
-        FROM payment_monitor_staged_discrepancies WHERE job_id = $1
+        FROM payment_monitor_staged_discrepancies
+        WHERE job_id = $1 AND reason <> 'newer_in_ledger'
         ON CONFLICT (subject, provider_id) WHERE resolved_at IS NULL DO UPDATE SET
             kind = excluded.kind, reason = excluded.reason, target_id = excluded.target_id,
             user_id = excluded.user_id, action = excluded.action,
@@ -109,7 +110,10 @@ pub async fn resolve_unseen(
     let [payments, subscriptions] = scopes.map_or([None, None], |[p, s]| [Some(p), Some(s)]);
     sqlx::query!(
         "UPDATE payment_monitor_discrepancies d SET resolved_at = $2, resolved_by = $1
-        WHERE d.resolved_at IS NULL AND d.last_seen_by <> $1 AND (
+        WHERE d.resolved_at IS NULL AND d.last_seen_by <> $1 AND NOT EXISTS (
+            SELECT FROM payment_monitor_staged_discrepancies s WHERE s.job_id = $1
+                AND s.subject = d.subject AND s.provider_id = d.provider_id
+        ) AND (
             EXISTS (SELECT FROM payment_monitor_results r
                 JOIN payment_monitor_operations o ON o.id = r.id
                 WHERE r.job_id = $1 AND r.outcome = 'applied'
@@ -124,10 +128,12 @@ pub async fn resolve_unseen(
                 WHERE s.job_id = $1 AND s.provider_subscription_id = d.provider_id
                     AND s.created_at >= coalesce($5::timestamptz, '-infinity')
                     AND s.created_at < $6))
-            OR (d.action <> 'new' AND d.subject = 'payment' AND NOT EXISTS (
+            OR (d.action <> 'new' AND d.kind <> 'listed_again' AND d.subject = 'payment'
+                AND NOT EXISTS (
                 SELECT FROM ledger_payments l WHERE l.id = d.target_id AND l.removed_at IS NULL
                     AND l.provider_payment_id = d.provider_id))
-            OR (d.action <> 'new' AND d.subject = 'subscription' AND NOT EXISTS (
+            OR (d.action <> 'new' AND d.kind <> 'listed_again' AND d.subject = 'subscription'
+                AND NOT EXISTS (
                 SELECT FROM ledger_subscriptions l
                 WHERE l.id = d.target_id AND l.removed_at IS NULL
                     AND l.provider_subscription_id = d.provider_id)))",

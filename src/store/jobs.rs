@@ -69,21 +69,45 @@ impl Totals {
     }
 }
 
-/// Records the beginning of a run.
-pub async fn begin(connection: &mut PgConnection, run: &Beginning<'_>) -> sqlx::Result<()> {
+/// Records the beginning of a run; false where the session that took the run lock for it does
+/// not hold it any more: the process was paused in between, and another run may be going on.
+pub async fn begin(
+    connection: &mut PgConnection,
+    run: &Beginning<'_>,
+    lock_holder: i32,
+) -> sqlx::Result<bool> {
     sqlx::query!(
         "INSERT INTO payment_monitor_jobs
             (id, parent_id, started_at, execution_status, host, version)
-        VALUES ($1, $2, $3, 'running', $4, $5)",
+        SELECT $1, $2, $3, 'running', $4, $5 WHERE payment_monitor_is_lock_holder($6)",
         run.id.0,
         run.parent.map(|parent| parent.0),
         run.started_at,
         run.host,
         run.version,
+        lock_holder,
     )
     .execute(connection)
     .await
-    .map(drop)
+    .map(|done| done.rows_affected() == 1)
+}
+
+/// The newest time up to which a succeeded run has brought a table in line, of those that the
+/// statement covers; a statement that is older must not be applied to them any more.
+pub async fn known_until(
+    connection: &mut PgConnection,
+    [payments, subscriptions]: [bool; 2],
+) -> sqlx::Result<Option<DateTime<Utc>>> {
+    sqlx::query_scalar!(
+        "SELECT max(known_until) FROM payment_monitor_jobs
+        WHERE execution_status = 'succeeded' AND parent_id IS NULL AND (
+            ($1 AND statement #>> '{payments_listing,proof}' <> 'not_covered')
+            OR ($2 AND statement #>> '{subscriptions_listing,proof}' <> 'not_covered'))",
+        payments,
+        subscriptions
+    )
+    .fetch_one(connection)
+    .await
 }
 
 /// Records that a run did not take place because another one was going on.
@@ -237,11 +261,13 @@ pub async fn parent(connection: &mut PgConnection, run: RunId) -> sqlx::Result<O
     .await
 }
 
-/// A held run that is newer than `run`, which supersedes it.
+/// A newer run that has read a statement and held or brought the ledger in line: what an older
+/// one held is superseded by it.
 pub async fn superseding(connection: &mut PgConnection, run: RunId) -> sqlx::Result<Option<Uuid>> {
     sqlx::query_scalar!(
         "SELECT id FROM payment_monitor_jobs
-        WHERE execution_status = 'held' AND id > $1 ORDER BY id DESC LIMIT 1",
+        WHERE execution_status IN ('held', 'succeeded') AND parent_id IS NULL
+            AND known_until IS NOT NULL AND id > $1 ORDER BY id DESC LIMIT 1",
         run.0
     )
     .fetch_optional(connection)

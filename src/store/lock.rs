@@ -33,6 +33,13 @@ pub async fn backend(connection: &mut PgConnection) -> sqlx::Result<i32> {
     sqlx::query_scalar!(r#"SELECT pg_backend_pid() AS "pid!""#).fetch_one(connection).await
 }
 
+/// Whether this session, seen from any other, still holds the run lock.
+pub async fn is_held_by(connection: &mut PgConnection, session: i32) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(r#"SELECT payment_monitor_is_lock_holder($1) AS "held!""#, session)
+        .fetch_one(connection)
+        .await
+}
+
 /// Whether some session holds the run lock, seen from any other session of the primary.
 pub async fn is_held(connection: &mut PgConnection) -> sqlx::Result<bool> {
     sqlx::query_scalar!(

@@ -169,7 +169,7 @@ async fn insert_payment(
                         AND s.job_id IN ($1, live.parent_id) LIMIT 1),
                 w.payment_method_fingerprint, w.created_at, $4
             FROM live, jsonb_populate_record(NULL::ledger_payments, $3::text::jsonb) w
-            ON CONFLICT DO NOTHING
+            ON CONFLICT (provider_payment_id) DO NOTHING
             RETURNING p.id, p.user_id, payment_monitor_payment_state(p) AS state
         )
         INSERT INTO payment_monitor_results (id, job_id, user_id, payment_id, occurred_at,
@@ -203,7 +203,7 @@ async fn insert_subscription(
             SELECT w.user_id, w.provider_subscription_id, w.plan, w.status,
                 w.current_period_end, w.created_at, $4
             FROM live, jsonb_populate_record(NULL::ledger_subscriptions, $3::text::jsonb) w
-            ON CONFLICT DO NOTHING
+            ON CONFLICT (provider_subscription_id) DO NOTHING
             RETURNING s.id, s.user_id, payment_monitor_subscription_state(s) AS state
         )
         INSERT INTO payment_monitor_results (id, job_id, user_id, subscription_id, occurred_at,

@@ -145,15 +145,12 @@ impl RowDigest {
     }
 }
 
-/// Empties the staging tables.
-pub async fn empty(connection: &mut PgConnection) -> sqlx::Result<()> {
-    sqlx::query!(
-        "TRUNCATE payment_monitor_staged_payments, payment_monitor_staged_subscriptions,
-            payment_monitor_staged_customers, payment_monitor_staged_discrepancies"
-    )
-    .execute(connection)
-    .await
-    .map(drop)
+/// Empties the staging tables; false where the session does not hold the run lock (any more):
+/// then somebody else's statement may be in them.
+pub async fn empty(connection: &mut PgConnection, lock_holder: i32) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(r#"SELECT payment_monitor_empty_staging($1) AS "emptied!""#, lock_holder)
+        .fetch_one(connection)
+        .await
 }
 
 /// Count and digest of what the three tables hold for a run: payments, subscriptions,

@@ -109,15 +109,29 @@ fn statement(facts: &Value, width: usize, palette: Palette) -> Vec<Line> {
         let malformed = counted(number("malformed"), "malformed record");
         let told = format!("{malformed}, so nothing is deleted");
         lines.push(Line::new().until(VALUES).styled(palette.bad, told));
+        for example in facts["malformed_examples"].as_array().into_iter().flatten().take(3) {
+            let text = |name: &str| example[name].as_str().unwrap_or_default().to_owned();
+            let line = example["line"].as_u64().unwrap_or(0);
+            let place = format!("{}:{line}: {}", text("file"), text("reason"));
+            lines.push(Line::new().until(VALUES).styled(palette.dim, place));
+        }
     }
     lines
+}
+
+/// Whether the run came to its end and had records to compare. An approved one has none.
+fn is_compared(run: &Summary) -> bool {
+    let records = |facts: &Value| {
+        facts["payments"].as_u64().unwrap_or(0) + facts["subscriptions"].as_u64().unwrap_or(0)
+    };
+    run.status == Status::Succeeded && run.statement.as_ref().is_some_and(|f| records(f) > 0)
 }
 
 fn discrepancies(run: &Summary, width: usize, palette: Palette) -> Vec<Line> {
     let total = run.discrepancies.values().sum();
     let title = match total {
         // A run that came to its end compared everything; any other says nothing by silence.
-        0 if run.status == Status::Succeeded => "Ledger and statement agree.".to_owned(),
+        0 if is_compared(run) => "Ledger and statement agree.".to_owned(),
         0 => return Vec::new(),
         total => counted(total, "discrepancy").replace("discrepancys", "discrepancies"),
     };

@@ -27,7 +27,11 @@ async fn stage() -> Stage {
     let mut connection = connect(&ledger).await;
     let beginning =
         Beginning { id: run, parent: None, started_at: time(0), host: "test", version: "0" };
-    jobs::begin(&mut connection, &beginning).await.unwrap();
+    let mut lock = connect(&ledger).await;
+    assert!(payment_monitor::store::lock::try_take(&mut lock).await.unwrap());
+    let holder = payment_monitor::store::lock::backend(&mut lock).await.unwrap();
+    assert!(!jobs::begin(&mut connection, &beginning, holder + 1).await.unwrap());
+    assert!(jobs::begin(&mut connection, &beginning, holder).await.unwrap());
     Stage { ledger, run }
 }
 

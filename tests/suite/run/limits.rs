@@ -201,8 +201,34 @@ async fn an_older_statement_never_overwrites_what_a_newer_one_has_brought() {
         .manifest("as_of", time(18 * 60).to_rfc3339());
     run_with(&mut ledger, &newer, |_| ()).await;
     let report = run_with(&mut ledger, &Listing::of(charges(1..=1)), |_| ()).await;
-    assert_eq!(report.summary.left["newer_in_ledger"], 1);
+    assert_eq!(report.summary.status, Status::Failed);
+    assert!(report.summary.error.unwrap().contains("an older state never overwrites"));
     assert_eq!(ledger.number("SELECT amount_refunded_minor FROM payments").await, 5);
+}
+
+#[tokio::test]
+async fn what_a_newer_run_has_confirmed_supersedes_an_older_held_plan() {
+    let mut ledger = ledger_with(1..=4).await;
+    let refunded = charges(1..=4).into_iter().map(|c| c.with("amount_refunded", 5));
+    let listing = Listing::of(refunded);
+    let held = run_with(&mut ledger, &listing, |r| r.max_changes = Limit::Rows(1)).await;
+    let newer = Listing::of(charges(1..=4)).manifest("as_of", time(18 * 60).to_rfc3339());
+    run_with(&mut ledger, &newer, |_| ()).await;
+    let (environment, _stopper) = environment(&ledger);
+    let refused = approve(&environment, decision(&held)).await.unwrap_err().to_string();
+    assert!(refused.contains("superseded"), "{refused}");
+    assert_eq!(ledger.number("SELECT max(amount_refunded_minor) FROM payments").await, 0);
+}
+
+#[tokio::test]
+async fn a_statement_from_the_future_fails_before_any_change() {
+    let mut ledger = ledger_with(1..=1).await;
+    let listing = Listing::of(charges(1..=2));
+    let report = run_with(&mut ledger, &listing, |r| {
+        r.statement.as_of = Some(chrono::Utc::now() + chrono::TimeDelta::hours(1));
+    });
+    assert!(report.await.summary.error.unwrap().contains("in the future"));
+    assert_eq!(ledger.number("SELECT count(*) FROM payments").await, 1);
 }
 
 #[tokio::test]
