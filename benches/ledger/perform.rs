@@ -40,7 +40,7 @@ impl Sizes {
     }
 }
 
-struct Sides {
+struct Setup {
     path: PathBuf,
     script: PathBuf,
     run: Uuid,
@@ -52,21 +52,21 @@ pub async fn measure(company: &mut Company, sizes: &Sizes) -> anyhow::Result<()>
         println!("## Operations against pgbench\n\nNot measured: there is no pgbench here.\n");
         return Ok(());
     }
-    let both = prepare(company, sizes.operations).await?;
+    let setup = prepare(company, sizes.operations).await?;
     println!("## {} audited operations against pgbench\n", grouped(sizes.operations));
     println!("| connections | job, operations/s | pgbench, operations/s | ratios | median |");
     println!("|---:|---:|---:|---:|---:|");
     for concurrency in &sizes.concurrencies {
         let mut rounds = Vec::new();
         for _ in 0..sizes.rounds {
-            let job = turn_of_the_job(company, &both, *concurrency).await?;
-            let pgbench = turn_of_pgbench(company, &both, *concurrency).await?;
+            let job = turn_of_the_job(company, &setup, *concurrency).await?;
+            let pgbench = turn_of_pgbench(company, &setup, *concurrency).await?;
             rounds.push((job, pgbench));
         }
         print(*concurrency, &rounds);
     }
     println!();
-    statement::remove(&both.path)?;
+    statement::remove(&setup.path)?;
     company.drop(HELD).await?;
     company.drop(LEDGER).await
 }
@@ -90,7 +90,7 @@ fn print(concurrency: u64, rounds: &[(u64, u64)]) {
 }
 
 /// Makes the ledger, and a copy in which the plan is held and a run is recorded as running.
-async fn prepare(company: &mut Company, operations: u64) -> anyhow::Result<Sides> {
+async fn prepare(company: &mut Company, operations: u64) -> anyhow::Result<Setup> {
     let rows = operations * DIFFERS_EVERY;
     let mut ledger = company.empty(LEDGER).await?;
     fill(&mut ledger, rows).await?;
@@ -105,7 +105,7 @@ async fn prepare(company: &mut Company, operations: u64) -> anyhow::Result<Sides
     sql(&mut held, "VACUUM ANALYZE").await?;
     let script = company.folder().join("operations.sql");
     std::fs::write(&script, self::script()?)?;
-    Ok(Sides { path, script, run, operations })
+    Ok(Setup { path, script, run, operations })
 }
 
 /// The plan's parameters, so many operations to a row.
@@ -174,28 +174,28 @@ fn statement_of_the_job() -> anyhow::Result<String> {
 
 async fn turn_of_the_job(
     company: &mut Company,
-    sides: &Sides,
+    setup: &Setup,
     concurrency: u64,
 ) -> anyhow::Result<u64> {
     drop(company.copy(LEDGER, TURN).await?);
-    let path = sides.path.to_string_lossy();
+    let path = setup.path.to_string_lossy();
     let concurrency = concurrency.to_string();
     let arguments = ["run", "--max-changes", "none", "--concurrency", &concurrency];
     let arguments = [&arguments[..], &["--statement", &path]].concat();
     let done = job::run(&company.url(TURN), &arguments, 0)?;
-    ensure!(done.operations("applied") == sides.operations, "{}", done.report);
+    ensure!(done.operations("applied") == setup.operations, "{}", done.report);
     company.drop(TURN).await?;
-    Ok(per_second(sides.operations, done.phase("perform")?))
+    Ok(per_second(setup.operations, done.phase("perform")?))
 }
 
 async fn turn_of_pgbench(
     company: &mut Company,
-    sides: &Sides,
+    setup: &Setup,
     concurrency: u64,
 ) -> anyhow::Result<u64> {
     let mut turn = company.copy(HELD, TURN).await?;
-    let rate = pgbench(company, sides, concurrency)?;
-    require_applied(&mut turn, sides.operations / BLOCK / concurrency * BLOCK * concurrency)
+    let rate = pgbench(company, setup, concurrency)?;
+    require_applied(&mut turn, setup.operations / BLOCK / concurrency * BLOCK * concurrency)
         .await?;
     drop(turn);
     company.drop(TURN).await?;
@@ -210,18 +210,18 @@ async fn require_applied(ledger: &mut PgConnection, operations: u64) -> anyhow::
 }
 
 #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-fn pgbench(company: &Company, sides: &Sides, concurrency: u64) -> anyhow::Result<u64> {
+fn pgbench(company: &Company, setup: &Setup, concurrency: u64) -> anyhow::Result<u64> {
     let server = company.server();
-    let transactions = sides.operations / BLOCK / concurrency;
+    let transactions = setup.operations / BLOCK / concurrency;
     let output = Command::new(server.bin_dir().join("pgbench"))
         .args(["--no-vacuum", "--protocol", "prepared", "--host", server.host()])
         .args(["--port", &server.port().to_string(), "--username", WRITER])
         .args(["--client", &concurrency.to_string(), "--jobs", &concurrency.min(2).to_string()])
         .args(["--transactions", &transactions.to_string(), "--define"])
-        .arg(format!("run={}", sides.run))
+        .arg(format!("run={}", setup.run))
         .args(["--define", "known_until=2025-06-01T00:00:00Z", "--define", "action=update"])
         .args(["--define", "now=2026-01-01T00:00:00Z", "--file"])
-        .arg(&sides.script)
+        .arg(&setup.script)
         .arg(TURN)
         .env("PGPASSWORD", server.password())
         .env("PGOPTIONS", "-c plan_cache_mode=force_generic_plan")

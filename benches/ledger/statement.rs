@@ -35,34 +35,33 @@ pub fn remove(path: &Path) -> anyhow::Result<()> {
 }
 
 fn charge(to: &mut impl Write, n: u64, users: u64, differs: bool) -> std::io::Result<()> {
-    let (user, amount) = (n % users, 1000 + n % 9000);
-    let created = EPOCH.cast_unsigned() + n;
-    let customer = user + 1;
-    let refunded = if differs { 500 } else { 0 };
     writeln!(
         to,
-        "{{\"id\":\"ch_{n:024}\",\"object\":\"charge\",\"amount\":{amount},\
-         \"amount_captured\":{amount},\"amount_refunded\":{refunded},\
-         \"application\":null,\"application_fee\":null,\
-         \"balance_transaction\":\"txn_{n:024}\",\
-         \"billing_details\":{{\"address\":{{\"city\":null,\"country\":\"US\",\
-         \"line1\":null,\"line2\":null,\"postal_code\":\"94107\",\"state\":null}},\
-         \"email\":null,\"name\":null,\"phone\":null}},\
-         \"calculated_statement_descriptor\":\"EXAMPLE\",\"captured\":true,\
-         \"created\":{created},\"currency\":\"usd\",\"customer\":\"cus_{customer}\",\
-         \"description\":\"Subscription update\",\"disputed\":false,\
-         \"failure_balance_transaction\":null,\"failure_code\":null,\
-         \"failure_message\":null,\"fraud_details\":{{}},\"livemode\":true,\
-         \"metadata\":{{\"order\":\"{n}\"}},\
-         \"outcome\":{{\"network_status\":\"approved_by_network\",\"reason\":null,\
-         \"risk_level\":\"normal\",\"risk_score\":17,\
-         \"seller_message\":\"Payment complete.\",\"type\":\"authorized\"}},\
-         \"paid\":true,\"payment_intent\":\"pi_{n:024}\",\
-         \"payment_method\":\"pm_{user:024}\",\
-         \"payment_method_details\":{{\"card\":{{\"brand\":\"visa\",\"country\":\"US\",\
-         \"exp_month\":8,\"exp_year\":2030,\"fingerprint\":\"fp_{user}\",\
-         \"funding\":\"credit\",\"last4\":\"4242\"}},\"type\":\"card\"}},\
-         \"refunded\":false,\"status\":\"succeeded\"}}"
+        concat!(
+            r#"{{"id":"ch_{n:024}","object":"charge","amount":{amount},"#,
+            r#""amount_captured":{amount},"amount_refunded":{refunded},"application":null,"#,
+            r#""application_fee":null,"balance_transaction":"txn_{n:024}","#,
+            r#""billing_details":{{"address":{{"city":null,"country":"US","line1":null,"#,
+            r#""line2":null,"postal_code":"94107","state":null}},"email":null,"name":null,"#,
+            r#""phone":null}},"calculated_statement_descriptor":"EXAMPLE","captured":true,"#,
+            r#""created":{created},"currency":"usd","customer":"cus_{customer}","#,
+            r#""description":"Subscription update","disputed":false,"#,
+            r#""failure_balance_transaction":null,"failure_code":null,"failure_message":null,"#,
+            r#""fraud_details":{{}},"livemode":true,"metadata":{{"order":"{n}"}},"#,
+            r#""outcome":{{"network_status":"approved_by_network","reason":null,"#,
+            r#""risk_level":"normal","risk_score":17,"seller_message":"Payment complete.","#,
+            r#""type":"authorized"}},"paid":true,"payment_intent":"pi_{n:024}","#,
+            r#""payment_method":"pm_{user:024}","payment_method_details":{{"card":{{"#,
+            r#""brand":"visa","country":"US","exp_month":8,"exp_year":2030,"#,
+            r#""fingerprint":"fp_{user}","funding":"credit","last4":"4242"}},"type":"card"}},"#,
+            r#""refunded":false,"status":"succeeded"}}"#,
+        ),
+        n = n,
+        amount = 1000 + n % 9000,
+        refunded = if differs { 500 } else { 0 },
+        created = EPOCH.cast_unsigned() + n,
+        customer = n % users + 1,
+        user = n % users,
     )
 }
 
