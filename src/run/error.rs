@@ -27,11 +27,10 @@ pub enum RunError {
     )]
     Future { as_of: DateTime<Utc>, now: DateTime<Utc> },
     #[error(
-        "the statement is known to be true until {known_until}, but the ledger was brought in \
-         line with one that is true until {newest}: an older state never overwrites a newer one; \
-         fetch a new statement"
+        "the statement is of {as_of}, but the ledger was brought in line with one of {newest} \
+         already: an older state never overwrites a newer one; fetch a new statement"
     )]
-    Older { known_until: DateTime<Utc>, newest: DateTime<Utc> },
+    Older { as_of: DateTime<Utc>, newest: DateTime<Utc> },
     #[error("stopped by {0}")]
     Stopped(Signal),
     #[error("the run lock was lost and could not be taken again within {0} s")]

@@ -88,12 +88,12 @@ pub async fn fetch(run: &Run, request: &Request) -> Result<Staged, RunError> {
 async fn refuse_older(connection: &mut PgConnection, staged: &Staged) -> Result<(), RunError> {
     let listings = [&staged.facts.payments_listing, &staged.facts.subscriptions_listing];
     let covered = listings.map(|listing| *listing != statement::Listing::NotCovered);
-    let newest = jobs::known_until(connection, covered)
+    let newest = jobs::newest_as_of(connection, covered)
         .await
         .map_err(RunError::query("looking for newer statements"))?;
     match newest {
-        Some(newest) if newest > staged.known_until => {
-            Err(RunError::Older { known_until: staged.known_until, newest })
+        Some(newest) if newest > staged.facts.as_of => {
+            Err(RunError::Older { as_of: staged.facts.as_of, newest })
         }
         _ => Ok(()),
     }

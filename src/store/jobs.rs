@@ -92,14 +92,14 @@ pub async fn begin(
     .map(|done| done.rows_affected() == 1)
 }
 
-/// The newest time up to which a succeeded run has brought a table in line, of those that the
-/// statement covers; a statement that is older must not be applied to them any more.
-pub async fn known_until(
+/// The newest statement's time that a succeeded run has brought a table in line with, of those
+/// that are covered: payments, subscriptions. An older statement must not be applied to them.
+pub async fn newest_as_of(
     connection: &mut PgConnection,
     [payments, subscriptions]: [bool; 2],
 ) -> sqlx::Result<Option<DateTime<Utc>>> {
     sqlx::query_scalar!(
-        "SELECT max(known_until) FROM payment_monitor_jobs
+        "SELECT max((statement ->> 'as_of')::timestamptz) FROM payment_monitor_jobs
         WHERE execution_status = 'succeeded' AND parent_id IS NULL AND (
             ($1 AND statement #>> '{payments_listing,proof}' <> 'not_covered')
             OR ($2 AND statement #>> '{subscriptions_listing,proof}' <> 'not_covered'))",

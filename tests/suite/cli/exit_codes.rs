@@ -89,7 +89,7 @@ async fn a_held_plan_is_4_until_it_is_approved() {
     assert_eq!(ledger.number("SELECT count(*) FROM payment_monitor_jobs").await, 0);
     let held = program.run_statement(&path, &[]).await;
     assert_eq!(held.code, 4);
-    assert!(held.stdout.contains("first import"), "{}", held.stdout);
+    assert!(held.stdout.contains("0 (the\n"), "{}", held.stdout);
     let run = ledger.text("SELECT id FROM payment_monitor_jobs").await;
     let approve = ["approve", &run, "--by", "Ada", "--reason", "first import"];
     let approved = program.run(&approve).await;
