@@ -29,8 +29,6 @@ pub enum ConfigError {
              in {FILE}"
     )]
     NoStatement,
-    #[error("{name} is {value}: a percentage makes no sense here, write a number or none")]
-    NotAPercentage { name: &'static str, value: Limit },
     #[error("since ({since}) is not before until ({until})")]
     EmptyWindow { since: DateTime<Utc>, until: DateTime<Utc> },
 }
@@ -113,7 +111,28 @@ impl Settings {
         for flags in flags {
             figment = flags.lay_over(figment);
         }
-        figment.extract().map_err(|error| wrong(path, &error))
+        let settings: Self = figment.extract().map_err(|error| wrong(path, &error))?;
+        match settings.out_of_bounds() {
+            None => Ok(settings),
+            Some((key, why)) => {
+                let place = place(path, key, figment.find_metadata(key));
+                Err(ConfigError::Wrong { place, why })
+            }
+        }
+    }
+
+    /// What can be read and makes no sense: its key, and why.
+    fn out_of_bounds(&self) -> Option<(&'static str, String)> {
+        if let Some(number) = self.concurrency
+            && !(1..=256).contains(&number)
+        {
+            return Some(("concurrency", format!("{number} is not within 1 and 256")));
+        }
+        if let Some(limit @ Limit::Percent(_)) = self.max_deletes.as_ref().map(|max| max.value) {
+            let why = format!("{limit} is a percentage: write a number or none");
+            return Some(("max_deletes", why));
+        }
+        None
     }
 
     /// Where the ledger is.
@@ -125,17 +144,8 @@ impl Settings {
     }
 
     /// How many operations are in flight at once.
-    ///
-    /// # Errors
-    /// A number that is out of bounds.
-    pub fn concurrency(&self) -> Result<u32, ConfigError> {
-        match self.concurrency.unwrap_or(8) {
-            concurrency @ 1..=256 => Ok(concurrency),
-            other => Err(ConfigError::Wrong {
-                place: "concurrency".to_owned(),
-                why: format!("{other} is not within 1 and 256"),
-            }),
-        }
+    pub fn concurrency(&self) -> u32 {
+        self.concurrency.unwrap_or(8)
     }
 
     /// How long to go on trying when the database goes away.
@@ -166,7 +176,7 @@ impl Settings {
             settle: delta(self.settle.as_ref(), Duration::from_mins(5)),
             clock_skew: delta(self.clock_skew.as_ref(), Duration::from_mins(1)),
             max_changes: self.max_changes.as_ref().map_or(Limit::Percent(20), |limit| limit.value),
-            max_deletes: self.max_deletes()?,
+            max_deletes: self.max_deletes.as_ref().map_or(Limit::Rows(0), |max| max.value).rows(0),
         })
     }
 
@@ -178,16 +188,6 @@ impl Settings {
             strict: self.strict,
             user_id_key: self.user_id_key.clone().unwrap_or_else(|| "user_id".to_owned()),
             mapping: self.mapping.clone(),
-        }
-    }
-
-    fn max_deletes(&self) -> Result<Option<u64>, ConfigError> {
-        match self.max_deletes.as_ref().map_or(Limit::Rows(0), |limit| limit.value) {
-            Limit::Rows(rows) => Ok(Some(rows)),
-            Limit::None => Ok(None),
-            value @ Limit::Percent(_) => {
-                Err(ConfigError::NotAPercentage { name: "max_deletes", value })
-            }
         }
     }
 }
@@ -205,14 +205,30 @@ impl<T: Serialize> ErasedFlags for T {
 }
 
 fn wrong(path: &Path, error: &figment::Error) -> ConfigError {
-    let key = error.path.join(".");
-    let is_from_file = error.metadata.as_ref().is_some_and(|m| m.name.contains("TOML"));
-    let place = match (is_from_file, key.is_empty()) {
+    let place = place(path, &error.path.join("."), error.metadata.as_ref());
+    ConfigError::Wrong { place, why: without_excerpt(&error.kind.to_string()) }
+}
+
+/// Names the setting, and the file if it is from there.
+fn place(path: &Path, key: &str, metadata: Option<&figment::Metadata>) -> String {
+    let is_from_file = metadata.is_some_and(|metadata| metadata.name.contains("TOML"));
+    match (is_from_file, key.is_empty()) {
         (true, true) => path.display().to_string(),
         (true, false) => format!("{}, key {key:?}", path.display()),
         (false, _) => format!("setting {key:?}"),
+    }
+}
+
+/// A syntax error without the lines that it quotes of the file (`1 | database_url = ...`), which
+/// may hold a password.
+fn without_excerpt(why: &str) -> String {
+    let is_quoted = |line: &&str| {
+        line.split_once('|').is_some_and(|(number, _)| {
+            number.trim().parse::<u64>().is_ok() || number.trim().is_empty()
+        })
     };
-    ConfigError::Wrong { place, why: error.kind.to_string() }
+    let told: Vec<&str> = why.lines().filter(|line| !is_quoted(line)).map(str::trim).collect();
+    told.join(": ")
 }
 
 fn span(setting: Option<&Parsed<humantime::Duration>>, default: Duration) -> Duration {

@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::cell::RefCell;
 use std::future::Future;
+use std::io::Write as _;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -79,7 +80,7 @@ impl Session {
             version: VERSION,
             stop: listen()?,
             progress,
-            concurrency: self.settings.concurrency()?,
+            concurrency: self.settings.concurrency(),
             retry_for: self.settings.retry_for(),
         };
         Ok((environment, watched))
@@ -106,6 +107,9 @@ fn flags(cli: &Cli) -> Vec<&dyn ErasedFlags> {
 /// Each layer has a filter of its own: `RUST_LOG=warn` must not delete the trace.
 fn subscribe(telemetry: &Telemetry) {
     let console = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    // It quotes the values of parameters that it does not know, a misspelt password's too.
+    let quoting = "sqlx_postgres::options::parse=off".parse().expect("a directive");
+    let console = console.add_directive(quoting);
     let console =
         tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(console);
     let spans = telemetry.tracer().map(|tracer| {
@@ -135,6 +139,11 @@ fn listen() -> anyhow::Result<Stop> {
                 std::process::exit(signal.exit_code().into());
             }
             stopper.send_replace(Some(signal));
+            let _ = writeln!(
+                anstream::stderr(),
+                "stopping because of {signal}: what is in flight finishes, nothing new starts; \
+                 a second signal exits at once"
+            );
         }
     });
     Ok(stop)

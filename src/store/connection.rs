@@ -39,6 +39,9 @@ impl Database {
         if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
             return Err(DatabaseError::Url("it is not a postgres:// URL".to_owned()));
         }
+        if let Some(why) = misread(text) {
+            return Err(DatabaseError::Url(why));
+        }
         let options = PgConnectOptions::from_str(text)
             .map_err(|e| DatabaseError::Url(without_url(&e, text)))?
             .application_name("payment-monitor")
@@ -132,6 +135,19 @@ impl Database {
     fn unreachable(&self, why: String) -> DatabaseError {
         DatabaseError::Unreachable { place: self.place(), why }
     }
+}
+
+/// Why a URL would be read otherwise than it was meant: an unencoded `/`, `?` or `#` in the
+/// password ends what the URL takes for the address, and the rest of the password is taken for
+/// a database's name, which errors quote.
+fn misread(url: &str) -> Option<String> {
+    let (_, url) = url.split_once("://")?;
+    let end = url.find(['/', '?', '#'])?;
+    url[end..].contains('@').then(|| {
+        "an @ follows a /, ? or #, as if it were part of the password: write them as %40, %2F, \
+         %3F and %23 there"
+            .to_owned()
+    })
 }
 
 /// The driver's words about a bad URL, with the URL itself taken out should it be quoted.

@@ -85,6 +85,8 @@ async fn a_password_is_never_printed() {
         format!("postgres://job:{secret}@127.0.0.1:{port}/nowhere"),
         format!("mysql://job:{secret}@127.0.0.1/x"),
         format!("postgres://job:{secret}@127.0.0.1:port/x"),
+        format!("postgres://job:/{secret}@127.0.0.1:{port}/x"),
+        format!("postgres://job:?{secret}@127.0.0.1:{port}/x"),
     ] {
         let program = Program::new().with("DATABASE_URL", &url).with("RUST_LOG", "trace");
         for arguments in [&["runs"][..], &["run", "--statement", "x"], &["run", "--help"]] {
@@ -94,6 +96,15 @@ async fn a_password_is_never_printed() {
         let output = program.run(&["runs", "--database-url", &url]).await;
         assert!(!output.all().contains(secret), "{}", output.all());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_syntax_error_in_the_file_does_not_quote_its_lines() {
+    let program = Program::new();
+    program.write("payment-monitor.toml", "database_url = \"postgres://job:s3cretpassw0rd@h\n");
+    let output = program.run(&["runs"]).await;
+    assert_eq!(output.code, 2, "{}", output.all());
+    assert!(!output.all().contains("s3cret"), "{}", output.all());
 }
 
 #[tokio::test(flavor = "multi_thread")]
