@@ -116,7 +116,8 @@ fn introduction(demo: &Demo) -> String {
         "{}, {} and {} in a private\n\
          PostgreSQL. The provider's statement has {} and differs from the\n\
          ledger in every way the tool knows. A rule of the company's own\n\
-         ({}: {}) will refuse one of its records.",
+         ({}: {})\n\
+         will refuse one of its records.",
         counted(users, "user"),
         counted(payments, "payment"),
         counted(company.subscriptions.len() as u64, "subscription"),
