@@ -57,14 +57,6 @@ named!(Status {
     Skipped => "skipped",
 });
 
-impl Status {
-    /// Which status may follow: a run leaves `running` once, and nothing leaves an end.
-    /// The trigger `payment_monitor_jobs_guard` says the same.
-    pub fn may_become(self, next: Self) -> bool {
-        self == Self::Running && !matches!(next, Self::Running | Self::Skipped)
-    }
-}
-
 /// What a run did, as people and machines are told: the same from the process that ran it and
 /// from the database years later. Its JSON keys are a public interface (docs/json.md).
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]

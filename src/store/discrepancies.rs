@@ -1,8 +1,9 @@
 //! `payment_monitor_discrepancies`: what a run left, once each, until it is resolved.
 
 use super::copy::Rows;
+use super::operations;
 use crate::domain::discrepancy::{Kind, Reason};
-use crate::domain::operation::{Action, Fingerprint, Operation, Proposal, State};
+use crate::domain::operation::{Fingerprint, Operation, Proposal, State};
 use crate::domain::run::RunId;
 use crate::reconcile::Scope;
 use chrono::{DateTime, Utc};
@@ -149,26 +150,15 @@ pub async fn resolve_unseen(
     .map(|done| done.rows_affected())
 }
 
-struct Approvable {
-    kind: String,
-    subject: String,
-    action: String,
-    target_id: Option<i64>,
-    user_id: Option<i64>,
-    provider_id: String,
-    previous_state: Option<String>,
-    new_state: Option<String>,
-    description: String,
-}
-
-/// What a run left that a person may approve, as operations without ids of their own yet.
+/// What a run left that a person may approve, as operations: their ids are the
+/// discrepancies', and whoever performs them gives them their own.
 pub fn approvable(
     connection: &mut PgConnection,
     run: RunId,
 ) -> impl Stream<Item = sqlx::Result<Operation>> + '_ {
     sqlx::query_as!(
-        Approvable,
-        r#"SELECT kind, subject, action AS "action!", target_id, user_id, provider_id,
+        operations::Row,
+        r#"SELECT id, kind, subject, action AS "action!", target_id, user_id, provider_id,
             previous_state::text AS previous_state, new_state::text AS new_state, description
         FROM payment_monitor_discrepancies
         WHERE last_seen_by = $1 AND resolved_at IS NULL
@@ -177,18 +167,7 @@ pub fn approvable(
         run.0
     )
     .fetch(connection)
-    .map_ok(|row| Operation {
-        id: Uuid::nil(),
-        kind: row.kind,
-        subject: row.subject.parse().expect("copied from a checked plan"),
-        action: row.action.parse().unwrap_or(Action::Update),
-        target_id: row.target_id,
-        user_id: row.user_id,
-        provider_id: row.provider_id,
-        previous_state: row.previous_state,
-        new_state: row.new_state,
-        description: row.description,
-    })
+    .map_ok(operations::Row::operation)
 }
 
 /// The operations that the database refused and that nobody has resolved since.

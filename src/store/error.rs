@@ -148,15 +148,6 @@ impl DatabaseError {
             _ => Self::Query { doing, why: brief(&cause), cause },
         }
     }
-
-    /// Whether trying again may help.
-    pub fn is_transient(&self) -> bool {
-        match self {
-            Self::Unreachable { .. } | Self::TooManyConnections { .. } => true,
-            Self::Query { cause, .. } => fault(cause) == Fault::Transient,
-            _ => false,
-        }
-    }
 }
 
 /// An error in a few words: PostgreSQL's own message with its code, or the driver's.

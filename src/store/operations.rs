@@ -1,7 +1,7 @@
 //! `payment_monitor_operations`: the plan, stored whole before any of it is performed.
 
 use super::copy::Rows;
-use crate::domain::operation::{Action, Operation, Subject};
+use crate::domain::operation::Operation;
 use crate::domain::run::RunId;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -45,26 +45,27 @@ pub async fn commit(connection: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!("COMMIT").execute(connection).await.map(drop)
 }
 
-struct Row {
-    id: Uuid,
-    kind: String,
-    subject: String,
-    action: String,
-    target_id: Option<i64>,
-    user_id: Option<i64>,
-    provider_id: String,
-    previous_state: Option<String>,
-    new_state: Option<String>,
-    description: String,
+/// An operation as plan and discrepancies store it.
+pub(super) struct Row {
+    pub id: Uuid,
+    pub kind: String,
+    pub subject: String,
+    pub action: String,
+    pub target_id: Option<i64>,
+    pub user_id: Option<i64>,
+    pub provider_id: String,
+    pub previous_state: Option<String>,
+    pub new_state: Option<String>,
+    pub description: String,
 }
 
 impl Row {
-    fn operation(self) -> Operation {
+    pub fn operation(self) -> Operation {
         Operation {
             id: self.id,
             kind: self.kind,
-            subject: self.subject.parse().unwrap_or(Subject::Payment),
-            action: self.action.parse().unwrap_or(Action::Update),
+            subject: self.subject.parse().expect("a CHECK allows no other subject"),
+            action: self.action.parse().expect("a CHECK allows no other action"),
             target_id: self.target_id,
             user_id: self.user_id,
             provider_id: self.provider_id,

@@ -3,6 +3,8 @@
 //! Each is one transaction and one round trip: it proves that the run is live (and keeps it so
 //! until the commit), locks the row, changes it only if it is still what the plan saw, and
 //! records what became of it, from what the database says rather than from the plan.
+//!
+//! The inserts name no conflict target: a view with an INSTEAD OF trigger has none to infer.
 
 use crate::domain::operation::{Action, Operation, Outcome, Subject};
 use crate::domain::run::RunId;
@@ -169,7 +171,7 @@ async fn insert_payment(
                         AND s.job_id IN ($1, live.parent_id) LIMIT 1),
                 w.payment_method_fingerprint, w.created_at, $4
             FROM live, jsonb_populate_record(NULL::ledger_payments, $3::text::jsonb) w
-            ON CONFLICT (provider_payment_id) DO NOTHING
+            ON CONFLICT DO NOTHING
             RETURNING p.id, p.user_id, payment_monitor_payment_state(p) AS state
         )
         INSERT INTO payment_monitor_results (id, job_id, user_id, payment_id, occurred_at,
@@ -203,7 +205,7 @@ async fn insert_subscription(
             SELECT w.user_id, w.provider_subscription_id, w.plan, w.status,
                 w.current_period_end, w.created_at, $4
             FROM live, jsonb_populate_record(NULL::ledger_subscriptions, $3::text::jsonb) w
-            ON CONFLICT (provider_subscription_id) DO NOTHING
+            ON CONFLICT DO NOTHING
             RETURNING s.id, s.user_id, payment_monitor_subscription_state(s) AS state
         )
         INSERT INTO payment_monitor_results (id, job_id, user_id, subscription_id, occurred_at,

@@ -97,3 +97,43 @@ async fn a_deadlock_or_a_serialization_failure_is_tried_again_with_the_same_id()
         ledger.assert_invariants().await;
     }
 }
+
+#[tokio::test]
+async fn a_view_with_an_instead_of_trigger_takes_what_the_run_writes() {
+    let mut ledger = Ledger::with_users(1).await;
+    ledger
+        .sql(
+            "SET ROLE payment_monitor_owner;
+            CREATE OR REPLACE VIEW ledger_payments AS
+            SELECT id, user_id, provider_payment_id, status, amount_minor + 0 AS amount_minor,
+                amount_captured_minor, amount_refunded_minor, disputed, currency, failure_code,
+                failure_message, payment_method_fingerprint, created_at, updated_at, removed_at
+            FROM payments;
+            CREATE FUNCTION write_payment() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+            BEGIN
+                IF TG_OP = 'INSERT' THEN
+                    INSERT INTO payments (user_id, provider_payment_id, status, amount_minor,
+                        currency, created_at, updated_at)
+                    VALUES (NEW.user_id, NEW.provider_payment_id, NEW.status, NEW.amount_minor,
+                        NEW.currency, NEW.created_at, NEW.updated_at)
+                    ON CONFLICT DO NOTHING RETURNING id INTO NEW.id;
+                    IF NEW.id IS NULL THEN RETURN NULL; END IF;
+                ELSE
+                    UPDATE payments SET amount_minor = NEW.amount_minor WHERE id = OLD.id;
+                END IF;
+                RETURN NEW;
+            END $$;
+            CREATE TRIGGER write_payment INSTEAD OF INSERT OR UPDATE ON ledger_payments
+                FOR EACH ROW EXECUTE FUNCTION write_payment();
+            RESET ROLE",
+        )
+        .await;
+    let folder = TempDir::new().unwrap();
+    for amount in [1_000, 900] {
+        let charge = Charge::new("ch_1", 1).with("amount", amount).with("amount_captured", 0);
+        let report = ledger.run(request(&Listing::of([charge]).write(folder.path()))).await;
+        assert_eq!(report.summary.operations.applied, 1, "{:?}", report.summary);
+        assert_eq!(ledger.number("SELECT amount_minor FROM payments").await, amount);
+    }
+    ledger.assert_invariants().await;
+}
