@@ -3,7 +3,7 @@
 use super::printer::{self, Printer};
 use super::session::Session;
 use crate::exit;
-use crate::store::error::{Fault, fault};
+use crate::store::error::fault;
 use crate::store::{DatabaseError, connection, schema};
 use serde_json::json;
 use std::time::Duration;
@@ -33,7 +33,7 @@ async fn create_partitions(connection: &mut sqlx::PgConnection) -> anyhow::Resul
         tries += 1;
         match schema::create_partitions(connection).await {
             Ok(made) => return Ok(made),
-            Err(error) if tries < TRIES_MAX && fault(&error) == Fault::Transient => {
+            Err(error) if tries < TRIES_MAX && fault(&error).may_pass() => {
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
             Err(error) => return Err(DatabaseError::query("making partitions")(error).into()),

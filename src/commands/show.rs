@@ -6,11 +6,11 @@ use super::render::summary;
 use super::session::Session;
 use crate::cli::ShowArgs;
 use crate::domain::RunId;
-use crate::domain::run::{Counts, Status, Summary};
+use crate::domain::run::{Counts, Status};
 use crate::exit;
 use crate::run::RunError;
 use crate::store::runs::operations;
-use crate::store::{DatabaseError, events, jobs, lock, runs, schema};
+use crate::store::{DatabaseError, events, runs, schema};
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
 
@@ -41,36 +41,32 @@ async fn find(connection: &mut PgConnection, name: &str) -> anyhow::Result<RunId
 
 async fn tell(connection: &mut PgConnection, id: RunId, limit: i64) -> anyhow::Result<Story> {
     let reading = || DatabaseError::query("reading the run");
-    let Some(mut run) = runs::get(connection, id).await.map_err(reading())? else {
+    let Some(run) = runs::get(connection, id).await.map_err(reading())? else {
         let why = format!("there is no run {id}: `payment-monitor runs` lists them");
         return Err(RunError::Refused(why).into());
     };
-    let mut needs_rescue = false;
-    if run.status == Status::Running {
-        needs_rescue = !lock::is_held(connection).await.map_err(reading())?;
-        let totals = jobs::totals(connection, id).await.map_err(reading())?;
-        run.operations = crate::run::counts(&totals);
-    }
     let decision = events::decision(connection, id).await.map_err(reading())?;
     let mut operations_by_fate = BTreeMap::new();
-    for fate in FATES.into_iter().filter(|fate| has_any(&run, fate)) {
+    let waits = run.status == Status::Held && decision.is_none();
+    for fate in FATES.into_iter().filter(|fate| has_any(run.operations, waits, fate)) {
         let told = operations(connection, id, fate, limit).await.map_err(reading())?;
         if !told.is_empty() {
             operations_by_fate.insert(fate, told);
         }
     }
-    Ok(Story { run, needs_rescue, decision, operations_by_fate })
+    Ok(Story { run, decision, operations_by_fate })
 }
 
 /// Whether a run has operations of a fate: looking for what isn't there reads the whole plan.
-fn has_any(run: &Summary, fate: &str) -> bool {
-    let Counts { applied, failed, conflict, not_done, .. } = run.operations;
+/// `waits`: it is held and waits for a decision.
+fn has_any(counts: Counts, waits: bool, fate: &str) -> bool {
+    let Counts { applied, failed, conflict, not_done, open, .. } = counts;
     match fate {
         "applied" => applied > 0,
         "failed" => failed > 0,
         "conflict" => conflict > 0,
-        "open" => not_done > 0 && run.status == Status::Running,
-        "held" => not_done > 0 && run.status == Status::Held,
-        _ => not_done > 0 && !matches!(run.status, Status::Running | Status::Held),
+        "open" => open > 0,
+        "held" => not_done > 0 && waits,
+        _ => not_done > 0 && !waits,
     }
 }

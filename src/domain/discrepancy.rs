@@ -101,6 +101,8 @@ pub enum Reason {
     Conflict,
     /// Attempted, and refused by the database.
     Failed,
+    /// Attempted, and kept from its row by other transactions for as long as it was tried.
+    Contended,
 }
 
 impl Reason {
@@ -116,6 +118,7 @@ impl Reason {
             Self::NewerInLedger => "newer_in_ledger",
             Self::Conflict => "conflict",
             Self::Failed => "failed",
+            Self::Contended => "contended",
         }
     }
 }

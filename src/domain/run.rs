@@ -1,10 +1,11 @@
 //! A run: one execution of the job.
 
-use super::operation::named;
+use super::operation::{Outcome, named};
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use uuid::Uuid;
 
 /// A run's id: a UUIDv7, and the same 16 bytes are the id of its trace.
@@ -15,6 +16,12 @@ impl RunId {
     /// The trace id: the same bytes as lowercase hexadecimal digits.
     pub fn trace_id(self) -> String {
         self.0.simple().to_string()
+    }
+
+    /// The moment in the id, to the millisecond; none in an id that is no UUIDv7.
+    pub fn moment(self) -> Option<DateTime<Utc>> {
+        let (seconds, nanos) = self.0.get_timestamp()?.to_unix();
+        DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)
     }
 }
 
@@ -66,6 +73,9 @@ pub struct Summary {
     /// The held run, or the one with withheld operations, that this run was approved from.
     pub parent_id: Option<String>,
     pub status: Status,
+    /// Whether the run has not ended although its process is gone, or has lost the run lock;
+    /// none on a replica, where that is not seen.
+    pub needs_rescue: Option<bool>,
     /// Why the run failed, was interrupted or held: one line.
     pub error: Option<String>,
     pub started_at: DateTime<Utc>,
@@ -87,7 +97,8 @@ pub struct Summary {
     pub telemetry: Option<SpanAccount>,
 }
 
-/// Operations of a run, by how they ended. `planned = applied + failed + conflict + not_done`.
+/// Operations of a run, by how they ended.
+/// `planned = applied + failed + conflict + not_done + open`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Counts {
     pub planned: u64,
@@ -96,6 +107,39 @@ pub struct Counts {
     pub conflict: u64,
     /// Planned, and without any effect: never attempted, or attempted and rolled back.
     pub not_done: u64,
+    /// Without a result, while the record does not say yet that the run has ended.
+    pub open: u64,
+}
+
+/// Operations as the process that performs them counts them, from all its workers.
+#[derive(Debug, Default)]
+pub struct Outcomes {
+    applied: AtomicU64,
+    failed: AtomicU64,
+    conflict: AtomicU64,
+}
+
+impl Outcomes {
+    /// Counts one more; gives how many there are.
+    pub fn add(&self, outcome: Outcome) -> u64 {
+        let counter = match outcome {
+            Outcome::Applied => &self.applied,
+            Outcome::Failed => &self.failed,
+            Outcome::Conflict => &self.conflict,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        let counts = self.of(0);
+        counts.applied + counts.failed + counts.conflict
+    }
+
+    /// What is known of so many planned operations; the rest is open.
+    pub fn of(&self, planned: u64) -> Counts {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (applied, failed) = (count(&self.applied), count(&self.failed));
+        let conflict = count(&self.conflict);
+        let open = planned.saturating_sub(applied + failed + conflict);
+        Counts { planned, applied, failed, conflict, not_done: 0, open }
+    }
 }
 
 /// When a phase ran, measured by a monotonic clock from the run's start.

@@ -56,7 +56,7 @@ async fn steps(
     conclusion.known_until = Some(parent.known_until);
     let (connection, plan) = run.phase(names::PLAN, adopt(run, approval, parent)).await?;
     // Not part of a phase, which a signal breaks off: a decision is recorded with its plan.
-    plan::commit(connection).await?;
+    plan::commit(run, connection, &plan.planned(None, conclusion.known_until)).await?;
     conclusion.plan = plan;
     let performed = perform::perform(run, parent.known_until, conclusion.plan.operations);
     conclusion.operations = run.phase(names::PERFORM, performed).await?;
@@ -70,7 +70,9 @@ async fn steps(
 pub async fn reject(environment: &Environment, rejection: &Approval) -> Result<(), RunError> {
     let mut connection = ready(environment).await?;
     require_approvable(&mut connection, rejection.run).await?;
-    let (clock, _) = Clock::start();
+    let newest = jobs::newest(&mut connection).await;
+    let newest = newest.map_err(RunError::query("looking for the newest run"))?;
+    let (clock, _) = Clock::start_after(newest);
     let stamp = (clock.next_id(), clock.now());
     decide(&mut connection, stamp, rejection, "rejection", serde_json::json!({})).await
 }

@@ -5,16 +5,20 @@ use super::clock::Clock;
 use super::error::RunError;
 use super::lock::RunLock;
 use super::stop::Stop;
-use crate::domain::run::{Phase, RunId};
+use crate::domain::run::{Outcomes, Phase, RunId, Status};
+use crate::exit;
 use crate::store::connection::{self, Database};
-use crate::store::{jobs, lock, schema};
+use crate::store::{DatabaseError, jobs, lock, schema};
 use crate::telemetry::{names, spans};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Connection as _, PgConnection};
 use std::future::Future;
 use std::sync::Mutex;
 use std::time::Duration;
 use tokio::sync::watch;
 use tracing::{Instrument as _, Span};
+
+/// How long a beginning may take: several connections, and a statement or two on each.
+const BEGIN_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// What a run is given by the program around it.
 #[derive(Debug, Clone)]
@@ -45,12 +49,13 @@ pub struct Run {
     pub parent: Option<RunId>,
     pub clock: Clock,
     pub database: Database,
-    pub pool: PgPool,
     pub lock: RunLock,
     pub environment: Environment,
     pub root: Span,
     pub server: spans::Server,
     pub phases: Mutex<Vec<Phase>>,
+    /// What this process knows of its operations, should the record not be to be had.
+    pub outcomes: Outcomes,
     /// Whether the record knows of this run: of a dry run it does not.
     pub is_recorded: bool,
 }
@@ -67,6 +72,19 @@ pub enum Begun {
 /// # Errors
 /// Whatever keeps the run from being recorded: no connection, no schema, no rights.
 pub async fn begin(environment: &Environment, parent: Option<RunId>) -> Result<Begun, RunError> {
+    within(BEGIN_TIMEOUT, Box::pin(record(environment, parent))).await
+}
+
+/// A frozen network gives no error.
+async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, RunError>>,
+) -> Result<T, RunError> {
+    let done = tokio::time::timeout(limit, work).await;
+    done.unwrap_or(Err(RunError::NoAnswer(limit.as_secs())))
+}
+
+async fn record(environment: &Environment, parent: Option<RunId>) -> Result<Begun, RunError> {
     let (mut run, mut connection) = match prepare(environment, parent).await? {
         Prepared::Free(run, connection) => (run, connection),
         Prepared::Busy(id, clock, mut connection) => {
@@ -100,12 +118,14 @@ pub async fn prepare(
     environment: &Environment,
     parent: Option<RunId>,
 ) -> Result<Prepared, RunError> {
-    let (clock, id) = Clock::start();
+    let checked = check(&environment.database).await;
+    let (clock, id) = Clock::start_after(checked.as_ref().ok().and_then(|found| found.newest));
     let root = spans::root(id, parent);
+    let Checked { schema: schema_name, .. } = checked.inspect_err(|error| {
+        spans::end_root(&root, Status::Failed, exit::FAILED, Some(&super::told(error)));
+    })?;
     let database = environment.database.named(&lock::application_name(id.0));
-    let mut connection = database.connect().await?;
-    let schema_name = connection::require_writable(&mut connection, &database).await?;
-    schema::require_current(&mut connection, &database).await?;
+    let connection = database.connect().await?;
     let Some(lock) = RunLock::take(&database, environment.retry_for).await? else {
         return Ok(Prepared::Busy(id, clock, connection));
     };
@@ -114,7 +134,6 @@ pub async fn prepare(
         id,
         parent,
         clock,
-        pool: database.pool(environment.concurrency + 1),
         lock,
         environment: environment.clone(),
         root,
@@ -124,10 +143,26 @@ pub async fn prepare(
             namespace: format!("{}|{schema_name}", database.database()),
         },
         phases: Mutex::default(),
+        outcomes: Outcomes::default(),
         is_recorded: false,
         database,
     };
     Ok(Prepared::Free(Box::new(run), connection))
+}
+
+struct Checked {
+    schema: String,
+    newest: Option<RunId>,
+}
+
+/// Whether a run can be made on this database, before it has an id.
+async fn check(database: &Database) -> Result<Checked, DatabaseError> {
+    let mut connection = database.connect().await?;
+    let schema = connection::require_writable(&mut connection, database).await?;
+    schema::require_current(&mut connection, database).await?;
+    let newest = jobs::newest(&mut connection).await.map_err(|e| database.explain(&e))?;
+    let _ = connection.close().await;
+    Ok(Checked { schema, newest })
 }
 
 fn beginning<'a>(
@@ -146,8 +181,9 @@ fn beginning<'a>(
 }
 
 impl Run {
-    /// Does a phase: in its span, with its time noted, and broken off when the run is to stop.
-    /// Operations in flight are not (`perform` sees to them itself), nor is the finish.
+    /// Does a phase: in its span, with its time noted, and broken off when the run is to stop or
+    /// its lock is gone, which is also how a frozen network ends. Operations in flight are not
+    /// broken off (`perform` sees to them itself), nor is the finish.
     pub async fn phase<T>(
         &self,
         name: &'static str,
@@ -163,6 +199,7 @@ impl Run {
             tokio::select! {
                 done = work => done,
                 signal = self.environment.stop.wait() => Err(RunError::Stopped(signal)),
+                () = self.lock.until_gone() => Err(self.lock_lost()),
             }
         };
         if let Err(error) = &done {
@@ -181,6 +218,11 @@ impl Run {
             duration_us: micros(duration),
         };
         self.phases.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(phase);
+    }
+
+    /// The run lock is gone for good.
+    pub fn lock_lost(&self) -> RunError {
+        RunError::LockLost(self.environment.retry_for.as_secs())
     }
 
     /// Tells whoever watches how far the phase has come.

@@ -37,6 +37,19 @@ pub enum RunError {
     LockLost(u64),
     #[error("another run found this one's lock gone and ended it: nothing was changed since")]
     FencedOff,
+    #[error(
+        "{what} gone from the database: the server has lost commits, as a failover to a replica \
+         that was behind does; what this run had changed since is gone with them: run again"
+    )]
+    Lost { what: &'static str },
+    #[error(
+        "{missing} of the {planned} planned operations have no result although all were \
+         performed: the server has lost commits, as a failover to a replica that was behind \
+         does; their changes are gone with them: run again"
+    )]
+    LostResults { missing: i64, planned: i64 },
+    #[error("the database gave no answer within {0} s before the run could begin")]
+    NoAnswer(u64),
     #[error("the database can't be written to: {0}")]
     Unwritable(String),
     #[error("another run is going on")]

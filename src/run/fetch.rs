@@ -8,7 +8,7 @@ use crate::domain::run::RunId;
 use crate::reconcile::Pin;
 use crate::reconcile::scope::{Asked, Scope};
 use crate::statement::{self, Facts, Record, Statement};
-use crate::store::error::{Fault, fault};
+use crate::store::error::fault;
 use crate::store::staging::{self, Proof, Stage};
 use crate::store::{jobs, lock};
 use chrono::{DateTime, Utc};
@@ -112,7 +112,7 @@ async fn empty_staging(run: &Run, connection: &mut PgConnection) -> Result<(), R
         match staging::empty(connection, run.lock.session()).await {
             Ok(true) => return Ok(()),
             Ok(false) => return Err(RunError::Paused),
-            Err(error) if tries < TRIES_MAX && fault(&error) == Fault::Transient => {
+            Err(error) if tries < TRIES_MAX && fault(&error).may_pass() => {
                 let ending = RunError::query("ending sessions that hold the staging");
                 lock::terminate_staging_holders(connection).await.map_err(ending)?;
             }

@@ -2,10 +2,11 @@
 
 use super::begin::Run;
 use super::error::RunError;
+use super::plan::Plan;
 use super::report::{Conclusion, Report, blank, counts};
 use super::retry;
 use crate::domain::run::{Status, Summary};
-use crate::store::jobs::{self, Ending, Totals};
+use crate::store::ending::{self, Ending, Totals};
 use crate::store::{discrepancies, runs};
 use crate::telemetry::{names, spans};
 use sqlx::Connection as _;
@@ -22,18 +23,23 @@ pub(super) async fn finish(
         Err(RunError::Stopped(signal)) => Some(*signal),
         _ => None,
     };
-    let ending = ending(&run, &conclusion, &ended);
+    let mut ending = ending(&run, &conclusion, &ended);
     let recorded = run.phase(names::FINISH, record(&run, &conclusion, &ending)).await;
+    if let Ok(Recorded { lost: Some(lost), .. }) = &recorded {
+        ending = lost.blame(ending);
+    }
     let mut summary = summarize(&run, &conclusion, &ending);
     match recorded {
-        Ok(totals) => summary.operations = counts(&totals),
+        Ok(recorded) => summary.operations = counts(&recorded.totals),
         Err(RunError::FencedOff) => fenced_off(&run, &mut summary).await,
         Err(error) => {
             summary.status = Status::Failed;
+            summary.needs_rescue = Some(true);
             let first = summary.error.take().map(|error| error + "; ").unwrap_or_default();
             summary.error = Some(format!(
                 "{first}the run's end could not be recorded ({}): the record says running \
-                 until the next run or `payment-monitor rescue` ends it",
+                 until the next run or `payment-monitor rescue` ends it, and what has no result \
+                 yet is open until then",
                 error.told()
             ));
         }
@@ -42,7 +48,6 @@ pub(super) async fn finish(
     let error = report.summary.error.as_deref();
     spans::end_root(&run.root, report.summary.status, report.exit_code(), error);
     if let Some(run) = Arc::into_inner(run) {
-        run.pool.close().await;
         run.lock.release().await;
     }
     report
@@ -59,63 +64,95 @@ fn ending(run: &Run, conclusion: &Conclusion, ended: &Result<(), RunError>) -> E
         (Err(error), _) => (Status::Failed, Some(error.told())),
     };
     let phases = run.phases.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-    let plan = &conclusion.plan;
+    let planned = conclusion.plan.planned(conclusion.statement.clone(), conclusion.known_until);
     Ending {
         duration: run.clock.elapsed(),
-        withheld_deletes: plan.withheld_deletes,
-        discrepancies: serde_json::to_value(&plan.discrepancies).ok(),
-        left: serde_json::to_value(&plan.left).ok(),
-        statement: conclusion.statement.clone(),
-        known_until: conclusion.known_until,
-        plan_digest: plan.digest.clone(),
         phases: serde_json::to_value(&phases).ok(),
         error,
-        ..Ending::of(status)
+        ..Ending::of(status).with(planned)
     }
 }
 
-async fn record(run: &Run, conclusion: &Conclusion, ending: &Ending) -> Result<Totals, RunError> {
-    let totals = retry::while_transient(run, "recording the run's end", || {
+/// An end that is in the record.
+struct Recorded {
+    totals: Totals,
+    lost: Option<Lost>,
+}
+
+/// Results that were committed and are not there: the server that has them now never had them.
+#[derive(Clone, Copy)]
+struct Lost {
+    missing: i64,
+    planned: i64,
+}
+
+impl Lost {
+    /// What a run that performed its whole plan has lost.
+    fn of(ending: &Ending, plan: &Plan, totals: &Totals) -> Option<Self> {
+        let planned = totals.planned.max(i64::try_from(plan.operations).unwrap_or(i64::MAX));
+        let missing = planned - totals.results();
+        (ending.status == Status::Succeeded && missing > 0).then_some(Self { missing, planned })
+    }
+
+    fn blame(self, ending: Ending) -> Ending {
+        let error = RunError::LostResults { missing: self.missing, planned: self.planned };
+        Ending { status: Status::Failed, error: Some(error.told()), ..ending }
+    }
+}
+
+async fn record(run: &Run, conclusion: &Conclusion, ending: &Ending) -> Result<Recorded, RunError> {
+    let recorded = retry::while_transient(run, "recording the run's end", || {
         record_once(run, conclusion, ending)
     })
     .await?;
-    totals.ok_or(RunError::FencedOff)
+    recorded.ok_or(RunError::FencedOff)
 }
 
 async fn record_once(
     run: &Run,
     conclusion: &Conclusion,
     ending: &Ending,
-) -> sqlx::Result<Option<Totals>> {
-    let mut connection = run.pool.acquire().await?;
+) -> sqlx::Result<Option<Recorded>> {
+    let mut connection = run.database.open().await?;
     let mut transaction = connection.begin().await?;
-    if !jobs::lock_to_end(&mut transaction, run.id).await? {
-        return already_recorded(&mut transaction, run, ending).await;
+    if !ending::lock_to_end(&mut transaction, run.id).await? {
+        return already_recorded(&mut transaction, run, conclusion, ending).await;
     }
-    let totals = jobs::totals(&mut transaction, run.id).await?;
+    let totals = ending::totals(&mut transaction, run.id).await?;
+    let lost = Lost::of(ending, &conclusion.plan, &totals);
     let now = run.clock.now();
     discrepancies::note_unapplied(&mut transaction, run.id, now).await?;
-    if ending.status == Status::Succeeded {
+    if ending.status == Status::Succeeded && lost.is_none() {
         let scopes = conclusion.scopes.as_ref();
         discrepancies::resolve_unseen(&mut transaction, run.id, scopes, now).await?;
     }
-    jobs::end(&mut transaction, run.id, ending, &totals).await?;
+    match lost {
+        Some(lost) => {
+            let ending = lost.blame(ending.clone());
+            ending::end(&mut transaction, run.id, &ending, &totals).await?;
+        }
+        None => ending::end(&mut transaction, run.id, ending, &totals).await?,
+    }
     transaction.commit().await?;
-    Ok(Some(totals))
+    Ok(Some(Recorded { totals, lost }))
 }
 
 /// The answer to an earlier COMMIT may have been lost: then the row says what was to be written.
 async fn already_recorded(
     connection: &mut sqlx::PgConnection,
     run: &Run,
+    conclusion: &Conclusion,
     ending: &Ending,
-) -> sqlx::Result<Option<Totals>> {
+) -> sqlx::Result<Option<Recorded>> {
+    let totals = ending::totals(connection, run.id).await?;
+    let lost = Lost::of(ending, &conclusion.plan, &totals);
+    let status = if lost.is_some() { Status::Failed } else { ending.status };
     let recorded = runs::get(connection, run.id).await?;
     let is_ours = recorded.is_some_and(|recorded| {
-        recorded.status == ending.status
+        recorded.status == status
             && recorded.duration_ms == u64::try_from(ending.duration.as_millis()).ok()
     });
-    if is_ours { jobs::totals(connection, run.id).await.map(Some) } else { Ok(None) }
+    Ok(is_ours.then_some(Recorded { totals, lost }))
 }
 
 fn summarize(run: &Run, conclusion: &Conclusion, ending: &Ending) -> Summary {
@@ -127,19 +164,28 @@ fn summarize(run: &Run, conclusion: &Conclusion, ending: &Ending) -> Summary {
     summary.statement.clone_from(&conclusion.statement);
     summary.discrepancies.clone_from(&conclusion.plan.discrepancies);
     summary.left.clone_from(&conclusion.plan.left);
-    summary.operations.planned = conclusion.plan.operations;
-    summary.operations.not_done = conclusion.plan.operations;
+    summary.operations = run.outcomes.of(conclusion.plan.operations);
     summary.withheld_deletes = conclusion.plan.withheld_deletes;
     summary.phases = phases;
     summary
 }
 
 async fn fenced_off(run: &Run, summary: &mut Summary) {
-    summary.status = Status::Interrupted;
-    summary.error = Some(RunError::FencedOff.to_string());
-    if let Ok(mut connection) = run.database.connect().await
-        && let Ok(Some(recorded)) = runs::get(&mut connection, run.id).await
-    {
-        summary.operations = recorded.operations;
+    let recorded = retry::while_transient(run, "looking for the run", || async {
+        runs::get(&mut run.database.open().await?, run.id).await
+    });
+    match recorded.await {
+        Ok(None) => {
+            summary.status = Status::Failed;
+            let what = "the record of this run is";
+            summary.error = Some(RunError::Lost { what }.to_string());
+        }
+        recorded => {
+            summary.status = Status::Interrupted;
+            summary.error = Some(RunError::FencedOff.to_string());
+            if let Ok(Some(recorded)) = recorded {
+                summary.operations = recorded.operations;
+            }
+        }
     }
 }

@@ -5,7 +5,7 @@
 //! (the server may have been restarted); nobody who took it meanwhile is harmed, because every
 //! operation proves in its own transaction that its run is still live.
 
-use crate::store::connection::Database;
+use crate::store::connection::{CONNECT_TIMEOUT, Database};
 use crate::store::{DatabaseError, lock};
 use sqlx::{Connection as _, PgConnection};
 use std::sync::Arc;
@@ -72,6 +72,12 @@ impl RunLock {
         let mut state = self.state.clone();
         let settled = state.wait_for(|state| *state != State::Lost).await.map(|state| *state);
         matches!(settled, Ok(State::Held))
+    }
+
+    /// Waits until the lock is gone for good.
+    pub async fn until_gone(&self) {
+        let mut state = self.state.clone();
+        let _ = state.wait_for(|state| *state == State::Gone).await;
     }
 
     /// Releases the lock.
@@ -147,9 +153,7 @@ impl Keeper {
     async fn retake(&self) -> Option<PgConnection> {
         let give_up_at = Instant::now() + self.retry_for;
         loop {
-            if let Ok(Some(mut connection)) = open(&self.database).await
-                && let Ok(pid) = lock::backend(&mut connection).await
-            {
+            if let Some((connection, pid)) = open_soon(&self.database).await {
                 self.session.store(pid, Ordering::Relaxed);
                 return Some(connection);
             }
@@ -159,6 +163,16 @@ impl Keeper {
             tokio::time::sleep(RETAKE_EVERY).await;
         }
     }
+}
+
+/// Opens a session that holds the lock, within a bounded time whatever the network does.
+async fn open_soon(database: &Database) -> Option<(PgConnection, i32)> {
+    let opening = async {
+        let mut connection = open(database).await.ok().flatten()?;
+        let pid = lock::backend(&mut connection).await.ok()?;
+        Some((connection, pid))
+    };
+    timeout(PING_TIMEOUT + CONNECT_TIMEOUT, opening).await.ok().flatten()
 }
 
 async fn is_alive(connection: &mut PgConnection) -> bool {

@@ -26,7 +26,7 @@ pub use begin::{Environment, Progress};
 pub use clock::Clock;
 pub use error::{RunError, told};
 pub use preview::{Preview, preview};
-pub use report::{Report, counts};
+pub use report::Report;
 pub use rescue::rescue_only;
 pub use stop::{Signal, Stop};
 

@@ -2,16 +2,14 @@
 
 use super::begin::Run;
 use super::error::RunError;
-use super::retry;
-use crate::domain::operation::{Operation, Outcome};
-use crate::store::connection::STATEMENT_TIMEOUT;
+use super::retry::{self, ATTEMPT_TIMEOUT};
+use crate::domain::operation::{Action, Operation, Outcome};
+use crate::domain::run::Status;
 use crate::store::error::{Fault, brief, fault};
-use crate::store::results;
+use crate::store::{jobs, operations, refusals, results};
 use crate::telemetry::spans;
 use chrono::{DateTime, Utc};
-use sqlx::Postgres;
-use sqlx::pool::PoolConnection;
-use std::time::Duration;
+use sqlx::PgConnection;
 use tokio::time::Instant;
 use tracing::{Instrument as _, Span};
 
@@ -24,18 +22,21 @@ pub struct Performed {
     pub error: Option<String>,
 }
 
-/// A frozen network gives no error: an attempt that takes longer than the server lets any
-/// statement take is given up, and resolved by the next.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(STATEMENT_TIMEOUT.as_secs() + 5);
+/// A worker's connection, which it keeps from operation to operation. None until it is needed,
+/// and after an error that leaves it unclear what the connection does next.
+pub type Kept = Option<PgConnection>;
 
-/// A worker's connection, which it keeps from operation to operation: giving one back to the
-/// pool costs a round trip and a task, about as much as an operation does. None until it is
-/// needed, and after an error.
-pub type Kept = Option<PoolConnection<Postgres>>;
+/// What one attempt came to.
+enum Attempted {
+    Ended(Outcome, Option<String>),
+    /// The run is not live any more, or its plan is not there: nothing was changed.
+    NotLive,
+}
 
 /// Performs an operation. Attempts that the connection or another transaction got in the way
 /// of are repeated with the same id, so that none can be applied twice: a repeated result is
-/// refused by its primary key, and then the first one is looked up.
+/// refused by its primary key, and then the first one is looked up. What other transactions got
+/// in the way of for all of that time is recorded as failed.
 ///
 /// # Errors
 /// No result was left: the run was fenced off, or the database stayed away.
@@ -68,13 +69,16 @@ async fn attempts(
     let mut attempts = 0;
     loop {
         attempts += 1;
-        let error = match attempt(run, kept, operation, known_until).await {
-            Ok(Some((outcome, error))) => return Ok(Performed { outcome, attempts, error }),
-            Ok(None) => return Err(RunError::FencedOff),
+        let is_last = Instant::now() >= give_up_at;
+        let error = match attempt(run, kept, operation, known_until, is_last).await {
+            Ok(Attempted::Ended(outcome, error)) => {
+                return Ok(Performed { outcome, attempts, error });
+            }
+            Ok(Attempted::NotLive) => return Err(why_not_live(run).await),
             Err(error) => error,
         };
         match fault(&error) {
-            Fault::Transient if Instant::now() < give_up_at => {
+            met if met.may_pass() && !is_last => {
                 tracing::warn!(operation = %operation.id, error = brief(&error), "trying again");
                 tokio::time::sleep(pauses.next().unwrap_or_default()).await;
             }
@@ -84,65 +88,125 @@ async fn attempts(
     }
 }
 
-type Attempt = sqlx::Result<Option<(Outcome, Option<String>)>>;
+/// Whether the run was ended by another, or is not in the record any more.
+async fn why_not_live(run: &Run) -> RunError {
+    let looking = retry::while_transient(run, "looking for the run", || async {
+        jobs::status(&mut run.database.open().await?, run.id).await
+    });
+    match looking.await {
+        Ok(None) => RunError::Lost { what: "the record of this run is" },
+        Ok(Some(Status::Running)) => RunError::Lost { what: "the plan of this run is" },
+        _ => RunError::FencedOff,
+    }
+}
 
 async fn attempt(
     run: &Run,
     kept: &mut Kept,
     operation: &Operation,
     known_until: DateTime<Utc>,
-) -> Attempt {
+    is_last: bool,
+) -> sqlx::Result<Attempted> {
     let mut connection = match kept.take() {
         Some(connection) => connection,
-        None => run.pool.acquire().await?,
+        None => match reconnect(run, operation).await? {
+            Some(connection) => connection,
+            None => return Ok(Attempted::NotLive),
+        },
     };
     let now = run.clock.now();
     let work = async {
         match results::perform(&mut connection, run.id, operation, known_until, now).await {
-            Ok(outcome) => Ok(outcome.map(|outcome| (outcome, None))),
-            Err(error) => settle(&mut connection, run, operation, error).await,
+            Ok(Some(outcome)) => Ok(Attempted::Ended(outcome, None)),
+            Ok(None) => Ok(Attempted::NotLive),
+            Err(error) => settle(&mut connection, run, operation, error, is_last).await,
         }
     };
-    let done = tokio::time::timeout(ATTEMPT_TIMEOUT, work).await.unwrap_or_else(|_| {
-        let why = "no answer from the database";
-        Err(sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, why)))
-    });
-    match &done {
-        Ok(_) => *kept = Some(connection),
-        // The pool finds out whether it is still good.
-        Err(error) if error.as_database_error().is_some() => drop(connection),
-        // What this connection does next is not known: nobody else may be given it.
-        Err(_) => connection.close_on_drop(),
+    let done = tokio::time::timeout(ATTEMPT_TIMEOUT, work).await;
+    let done = done.unwrap_or_else(|_| Err(retry::no_answer()));
+    if done.is_ok() {
+        *kept = Some(connection);
     }
     done
 }
 
+/// A new connection, if the server behind it has the plan: after a failover to a replica that was
+/// behind it may not, and an operation without a plan must not be performed.
+async fn reconnect(run: &Run, operation: &Operation) -> sqlx::Result<Option<PgConnection>> {
+    let mut connection = run.database.for_operations().open().await?;
+    let is_planned = operations::is_planned(&mut connection, operation.id).await?;
+    Ok(is_planned.then_some(connection))
+}
+
 /// What an error leaves to be done: look the result up, record the refusal, or try again.
 async fn settle(
-    connection: &mut sqlx::PgConnection,
+    connection: &mut PgConnection,
     run: &Run,
     operation: &Operation,
     error: sqlx::Error,
-) -> Attempt {
+    is_last: bool,
+) -> sqlx::Result<Attempted> {
     match fault(&error) {
         Fault::AlreadyRecorded => {
-            let outcome = results::outcome(connection, operation.id).await?;
-            outcome.map(|outcome| Some((outcome, None))).ok_or(error)
+            let outcome = refusals::outcome(connection, operation.id).await?;
+            outcome.map(|outcome| Attempted::Ended(outcome, None)).ok_or(error)
         }
-        Fault::Refused(reason) => {
-            let now = run.clock.now();
-            let recorded =
-                results::record_failure(connection, run.id, operation, &reason, now).await;
-            match recorded {
-                Ok(true) => Ok(Some((Outcome::Failed, Some(reason)))),
-                Ok(false) => Ok(None),
-                // An earlier attempt has recorded it already.
-                Err(e) if fault(&e) == Fault::AlreadyRecorded => {
-                    Ok(Some((Outcome::Failed, Some(reason))))
-                }
-                Err(e) => Err(e),
-            }
+        // Not this row is the matter, but a right that every operation needs.
+        Fault::Refused(_) if is_forbidden(&error) && !refusals::may_write(connection).await? => {
+            Err(error)
         }
-        Fault::Transient | Fault::Unwritable(_) => Err(error),
+        Fault::Refused(_)
+            if operation.action == Action::New
+                && is_duplicate(&error)
+                && record_existing(connection, run, operation).await? =>
+        {
+            Ok(Attempted::Ended(Outcome::Conflict, None))
+        }
+        Fault::Refused(reason) => record_failure(connection, run, operation, reason).await,
+        Fault::Contended(reason) if is_last => {
+            record_failure(connection, run, operation, reason).await
+        }
+        Fault::Contended(_) | Fault::Transient | Fault::Unwritable(_) => Err(error),
     }
+}
+
+async fn record_failure(
+    connection: &mut PgConnection,
+    run: &Run,
+    operation: &Operation,
+    reason: String,
+) -> sqlx::Result<Attempted> {
+    let now = run.clock.now();
+    match refusals::record_failure(connection, run.id, operation, &reason, now).await {
+        Ok(true) => Ok(Attempted::Ended(Outcome::Failed, Some(reason))),
+        Ok(false) => Ok(Attempted::NotLive),
+        // An earlier attempt has recorded it already.
+        Err(error) if fault(&error) == Fault::AlreadyRecorded => {
+            Ok(Attempted::Ended(Outcome::Failed, Some(reason)))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Somebody else has made the row that was to be made: a conflict. False where another unique
+/// index than the provider id's has refused it.
+async fn record_existing(
+    connection: &mut PgConnection,
+    run: &Run,
+    operation: &Operation,
+) -> sqlx::Result<bool> {
+    let now = run.clock.now();
+    match refusals::record_existing(connection, run.id, operation, now).await {
+        Err(error) if fault(&error) == Fault::AlreadyRecorded => Ok(true),
+        recorded => recorded,
+    }
+}
+
+fn is_forbidden(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| code == "42501")
+}
+
+fn is_duplicate(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
 }

@@ -3,12 +3,14 @@
 use super::begin::Run;
 use super::error::RunError;
 use super::operation;
+use super::retry;
 use crate::domain::operation::Operation;
 use crate::domain::run::PerformedOperation;
+use crate::store::error::brief;
 use crate::store::operations;
 use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tracing::Span;
@@ -24,11 +26,13 @@ struct Work {
     known_until: DateTime<Utc>,
     queue: Mutex<mpsc::Receiver<Operation>>,
     kept: std::sync::Mutex<Vec<PerformedOperation>>,
-    done: AtomicU64,
     total: u64,
 }
 
 /// Performs every operation of the stored plan; gives the first that were performed.
+///
+/// Each worker has a connection of its own. The first one's and the feed's must be had; where the
+/// server has no more of them, the run goes on with fewer workers.
 ///
 /// # Errors
 /// What kept the rest from being performed. Those in flight came to their end before.
@@ -44,14 +48,16 @@ pub async fn perform(
         known_until,
         queue: Mutex::new(queue),
         kept: std::sync::Mutex::default(),
-        done: AtomicU64::new(0),
         total,
     });
+    let mut plan = Some(open(run).await?);
     let mut workers = JoinSet::new();
-    for _ in 0..run.environment.concurrency {
-        workers.spawn(work_off(Arc::clone(&work)));
+    let first = if total > 0 { Some(open(run).await?) } else { None };
+    workers.spawn(work_off(Arc::clone(&work), first));
+    for _ in 1..u64::from(run.environment.concurrency).min(total) {
+        workers.spawn(join_in(Arc::clone(&work)));
     }
-    let fed = feed(run, sender).await;
+    let fed = feed(run, &mut plan, sender).await;
     let mut ended = Ok(());
     while let Some(worker) = workers.join_next().await {
         ended = ended.and(worker.map_err(RunError::from).flatten());
@@ -63,10 +69,14 @@ pub async fn perform(
 }
 
 /// Reads the plan batch by batch: the plan that is performed is the one that was stored.
-async fn feed(run: &Run, queue: mpsc::Sender<Operation>) -> Result<(), RunError> {
+async fn feed(
+    run: &Run,
+    plan: &mut operation::Kept,
+    queue: mpsc::Sender<Operation>,
+) -> Result<(), RunError> {
     let mut after = None;
     loop {
-        let batch = next_batch(run, after).await?;
+        let batch = next_batch(run, plan, after).await?;
         let Some(last) = batch.last() else { return Ok(()) };
         after = Some(last.id);
         for operation in batch {
@@ -78,16 +88,43 @@ async fn feed(run: &Run, queue: mpsc::Sender<Operation>) -> Result<(), RunError>
     }
 }
 
-async fn next_batch(run: &Run, after: Option<uuid::Uuid>) -> Result<Vec<Operation>, RunError> {
-    super::retry::while_transient(run, "reading the plan", || async {
-        let mut connection = run.pool.acquire().await?;
-        operations::batch(&mut connection, run.id, after, BATCH).await
+async fn open(run: &Run) -> Result<PgConnection, RunError> {
+    let database = run.database.for_operations();
+    retry::while_transient(run, "connecting", || database.open()).await
+}
+
+async fn next_batch(
+    run: &Run,
+    plan: &mut operation::Kept,
+    after: Option<uuid::Uuid>,
+) -> Result<Vec<Operation>, RunError> {
+    let kept = Mutex::new(plan);
+    retry::while_transient(run, "reading the plan", || async {
+        let mut kept = kept.lock().await;
+        // Only a connection that has answered is kept.
+        let mut connection = match kept.take() {
+            Some(connection) => connection,
+            None => run.database.open().await?,
+        };
+        let batch = operations::batch(&mut connection, run.id, after, BATCH).await?;
+        **kept = Some(connection);
+        Ok(batch)
     })
     .await
 }
 
-async fn work_off(work: Arc<Work>) -> Result<(), RunError> {
-    let mut connection = None;
+/// A worker beyond the first: it helps if it can be had.
+async fn join_in(work: Arc<Work>) -> Result<(), RunError> {
+    match work.run.database.for_operations().open().await {
+        Ok(connection) => work_off(work, Some(connection)).await,
+        Err(error) => {
+            tracing::warn!(error = brief(&error), "one worker less: it has no connection");
+            Ok(())
+        }
+    }
+}
+
+async fn work_off(work: Arc<Work>, mut connection: operation::Kept) -> Result<(), RunError> {
     loop {
         let next = work.queue.lock().await.recv().await;
         let Some(operation) = next else { return Ok(()) };
@@ -109,11 +146,11 @@ async fn perform_one(
         return Err(RunError::Stopped(signal));
     }
     if !run.lock.is_held().await {
-        return Err(RunError::LockLost(run.environment.retry_for.as_secs()));
+        return Err(run.lock_lost());
     }
     let offset = run.clock.elapsed();
     let done = operation::perform(run, connection, &work.span, operation, work.known_until).await?;
-    run.progress(work.done.fetch_add(1, Ordering::Relaxed) + 1, work.total);
+    run.progress(run.outcomes.add(done.outcome), work.total);
     let mut kept = work.kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if kept.len() < KEPT_MAX {
         kept.push(PerformedOperation {

@@ -5,12 +5,15 @@ use super::begin::Run;
 use super::compare::compare;
 use super::error::RunError;
 use super::fetch::Staged;
+use super::retry;
 use crate::domain::discrepancy::{Discrepancy, Reason};
 use crate::domain::operation::{Action, Operation, canonical};
 use crate::reconcile::{Decision, Planner, Policy};
 use crate::store::copy::Rows;
+use crate::store::events::{self, Planned};
 use crate::store::{discrepancies, jobs, operations};
 use crate::telemetry::names;
+use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt as _;
 use sha2::{Digest as _, Sha256};
 use sqlx::{Connection as _, PgConnection};
@@ -34,6 +37,23 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The plan as the record keeps it.
+    pub(super) fn planned(
+        &self,
+        statement: Option<serde_json::Value>,
+        known_until: Option<DateTime<Utc>>,
+    ) -> Planned {
+        Planned {
+            operations: self.operations,
+            plan_digest: self.digest.as_ref().map(hex::encode),
+            statement,
+            known_until,
+            discrepancies: serde_json::to_value(&self.discrepancies).ok(),
+            left_alone: serde_json::to_value(&self.left).ok(),
+            withheld_deletes: self.withheld_deletes,
+        }
+    }
+
     pub(super) fn count(&mut self, decision: &Decision) {
         let (Decision::Perform(kind, _) | Decision::Leave(kind, ..)) = decision;
         *self.discrepancies.entry(kind.to_string()).or_default() += 1;
@@ -82,7 +102,8 @@ pub async fn from_statement(
     // A comparison that broke off is the reason for whatever the plan then lacks.
     let ledger_rows = rows?;
     let (plan, connection) = stored?;
-    commit(connection).await?;
+    let facts = serde_json::to_value(&staged.facts).ok();
+    commit(run, connection, &plan.planned(facts, Some(staged.known_until))).await?;
     Ok(Plan { ledger_rows, ..plan })
 }
 
@@ -121,8 +142,18 @@ async fn store(
     Ok((plan, connection))
 }
 
-pub(super) async fn commit(mut connection: PgConnection) -> Result<(), RunError> {
-    operations::commit(&mut connection).await.map_err(RunError::query("storing the plan"))
+/// Commits a plan, with what is known of it: should the run die, this is what is known.
+pub(super) async fn commit(
+    run: &Run,
+    mut connection: PgConnection,
+    planned: &Planned,
+) -> Result<(), RunError> {
+    let stamp = (run.clock.next_id(), run.clock.now());
+    retry::once("storing the plan", async {
+        events::note_planned(&mut connection, stamp, run.id, planned).await?;
+        operations::commit(&mut connection).await
+    })
+    .await
 }
 
 /// Writes operations by COPY, in a transaction in which the run is proven to be live.

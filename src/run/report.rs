@@ -9,7 +9,7 @@ use super::stop::Signal;
 use crate::domain::run::{Counts, PerformedOperation, Phase, RunId, Status, Summary};
 use crate::exit;
 use crate::reconcile::Scope;
-use crate::store::jobs::Totals;
+use crate::store::ending::Totals;
 use chrono::{DateTime, Utc};
 
 /// What a run did.
@@ -87,6 +87,7 @@ pub(super) fn blank(
         trace_id: id.trace_id(),
         parent_id: parent.map(|parent| parent.to_string()),
         status: Status::Running,
+        needs_rescue: Some(false),
         error: None,
         started_at: clock.started_at(),
         duration_ms: None,
@@ -102,8 +103,8 @@ pub(super) fn blank(
     }
 }
 
-/// How many operations ended how.
-pub fn counts(totals: &Totals) -> Counts {
+/// How many operations of a run that has ended ended how.
+pub(super) fn counts(totals: &Totals) -> Counts {
     let count = |n: i64| u64::try_from(n).unwrap_or(0);
     Counts {
         planned: count(totals.planned),
@@ -111,5 +112,6 @@ pub fn counts(totals: &Totals) -> Counts {
         failed: count(totals.failed),
         conflict: count(totals.conflict),
         not_done: count(totals.planned - totals.results()),
+        open: 0,
     }
 }

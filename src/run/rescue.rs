@@ -3,9 +3,10 @@
 use super::begin::{Environment, Prepared, Run, prepare};
 use super::error::RunError;
 use crate::domain::run::{RunId, Status};
-use crate::store::error::{Fault, fault};
-use crate::store::jobs::{self, Ending};
-use crate::store::lock;
+use crate::store::ending::{self, Ending};
+use crate::store::error::fault;
+use crate::store::jobs;
+use crate::store::{discrepancies, events, lock};
 use sqlx::{Connection as _, PgConnection};
 
 /// How often the fence is tried before the rescue gives up. Each try waits for the lock
@@ -66,7 +67,7 @@ async fn fence_off(
         match end(connection, own, dead).await {
             Ok(true) => return Ok(()),
             Ok(false) => return Err(RunError::Paused),
-            Err(error) if tries < TRIES_MAX && fault(&error) == Fault::Transient => {}
+            Err(error) if tries < TRIES_MAX && fault(&error).may_pass() => {}
             Err(error) => return Err(RunError::query("ending a dead run")(error)),
         }
     }
@@ -77,19 +78,22 @@ async fn fence_off(
 async fn end(connection: &mut PgConnection, own: &Run, dead: &jobs::Open) -> sqlx::Result<bool> {
     let id = RunId(dead.id);
     let mut transaction = connection.begin().await?;
-    jobs::wait_shortly(&mut transaction).await?;
-    if jobs::lock_to_end(&mut transaction, id).await? {
+    ending::wait_shortly(&mut transaction).await?;
+    if ending::lock_to_end(&mut transaction, id).await? {
         if !lock::is_held_by(&mut transaction, own.lock.session()).await? {
             return Ok(false);
         }
-        let totals = jobs::totals(&mut transaction, id).await?;
+        let totals = ending::totals(&mut transaction, id).await?;
+        // What a person has to look at stays visible, as after any other end.
+        discrepancies::note_unapplied(&mut transaction, id, own.clock.now()).await?;
         let last_sign = totals.last_result_at.unwrap_or(dead.started_at);
+        let planned = events::planned(&mut transaction, id).await?.unwrap_or_default();
         let ending = Ending {
             duration: (last_sign - dead.started_at).to_std().unwrap_or_default(),
             error: Some("its process was gone, or had lost the run lock".to_owned()),
-            ..Ending::of(Status::Interrupted)
+            ..Ending::of(Status::Interrupted).with(planned)
         };
-        jobs::end(&mut transaction, id, &ending, &totals).await?;
+        ending::end(&mut transaction, id, &ending, &totals).await?;
     }
     transaction.commit().await?;
     Ok(true)

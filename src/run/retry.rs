@@ -2,7 +2,8 @@
 
 use super::begin::Run;
 use super::error::RunError;
-use crate::store::error::{Fault, fault};
+use crate::store::connection::STATEMENT_TIMEOUT;
+use crate::store::error::fault;
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use std::future::Future;
 use std::time::Duration;
@@ -19,8 +20,30 @@ pub fn pauses() -> impl Iterator<Item = Duration> {
         .build()
 }
 
+/// How long one attempt may take: longer than the server lets any statement take.
+pub const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(STATEMENT_TIMEOUT.as_secs() + 5);
+
+/// What a frozen network amounts to.
+pub fn no_answer() -> sqlx::Error {
+    let why = "no answer from the database";
+    sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, why))
+}
+
+/// Does something once, within the time of one attempt.
+///
+/// # Errors
+/// What it met.
+pub async fn once<T>(
+    doing: &'static str,
+    work: impl Future<Output = sqlx::Result<T>>,
+) -> Result<T, RunError> {
+    let done = tokio::time::timeout(ATTEMPT_TIMEOUT, work).await;
+    done.unwrap_or_else(|_| Err(no_answer())).map_err(RunError::query(doing))
+}
+
 /// Repeats `work` until it succeeds, meets an error that will not pass, or the run's time for
-/// retries is over.
+/// retries is over. A frozen network gives no error: an attempt that takes longer than the server
+/// lets any statement take is given up.
 ///
 /// # Errors
 /// The last one met.
@@ -35,9 +58,10 @@ where
     let give_up_at = Instant::now() + run.environment.retry_for;
     let mut pauses = pauses();
     loop {
-        match work().await {
+        let attempt = tokio::time::timeout(ATTEMPT_TIMEOUT, work()).await;
+        match attempt.unwrap_or_else(|_| Err(no_answer())) {
             Ok(done) => return Ok(done),
-            Err(error) if fault(&error) == Fault::Transient && Instant::now() < give_up_at => {
+            Err(error) if fault(&error).may_pass() && Instant::now() < give_up_at => {
                 tokio::time::sleep(pauses.next().unwrap_or_default()).await;
             }
             Err(error) => return Err(RunError::query(doing)(error)),

@@ -1,11 +1,12 @@
-//! Connections to the ledger's database: where, as whom, with which limits, and what it means
-//! when there is none. A password never leaves this file.
+//! Connections to the ledger's database: to which of its hosts, as whom, with which limits, and
+//! what it means when there is none.
 
+use super::address;
 use super::error::{DatabaseError, brief};
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection};
-use std::str::FromStr;
+use sqlx::Connection as _;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use std::io;
 use std::time::Duration;
 
 /// How long a statement may take, except those that read or stage a whole side.
@@ -14,13 +15,14 @@ pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
 pub const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a transaction may be idle.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long opening a connection may take.
+/// How long opening a connection to one host may take.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The ledger's database, as one program's name connects to it.
 #[derive(Clone)]
 pub struct Database {
-    options: PgConnectOptions,
+    /// The server and its replicas; not empty.
+    places: Vec<PgConnectOptions>,
 }
 
 impl std::fmt::Debug for Database {
@@ -35,19 +37,7 @@ impl Database {
     /// # Errors
     /// [`DatabaseError::Url`], which never quotes the URL: it holds a password.
     pub fn new(url: &SecretString) -> Result<Self, DatabaseError> {
-        let text = url.expose_secret();
-        if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
-            return Err(DatabaseError::Url("it is not a postgres:// URL".to_owned()));
-        }
-        if let Some(why) = misread(text) {
-            return Err(DatabaseError::Url(why));
-        }
-        let options = PgConnectOptions::from_str(text)
-            .map_err(|e| DatabaseError::Url(without_url(&e, text)))?
-            .application_name("payment-monitor")
-            .options([("timezone", "UTC"), ("client_min_messages", "warning")])
-            .disable_statement_logging();
-        Ok(Self { options })
+        Ok(Self { places: address::places(url.expose_secret())? })
     }
 
     /// The same database under the name by which the server knows a run's connections, with the
@@ -61,29 +51,39 @@ impl Database {
             // Below the 30 s after which a paused process loses the run lock.
             ("idle_in_transaction_session_timeout", millis(IDLE_TIMEOUT)),
         ];
-        let options = self.options.clone().application_name(application_name);
-        Self { options: options.options(limits) }
+        self.with(|place| place.application_name(application_name).options(limits.clone()))
     }
 
-    /// Host, port and database, without any secret.
+    /// The same database for who sends the same few statements again and again, each of which
+    /// has one good plan: planning them anew takes up to a third of their time, and PostgreSQL
+    /// left alone does so.
+    #[must_use]
+    pub fn for_operations(&self) -> Self {
+        self.with(|place| place.options([("plan_cache_mode", "force_generic_plan")]))
+    }
+
+    fn with(&self, change: impl Fn(PgConnectOptions) -> PgConnectOptions) -> Self {
+        Self { places: self.places.iter().cloned().map(change).collect() }
+    }
+
+    /// Hosts, ports and database, without any secret.
     pub fn place(&self) -> String {
-        let host = self.options.get_host();
-        let (port, name) = (self.options.get_port(), self.database());
-        format!("the database {name} at {host}:{port}")
+        let hosts: Vec<String> = self.places.iter().map(host).collect();
+        format!("the database {} at {}", self.database(), hosts.join(","))
     }
 
     /// The database's name.
     pub fn database(&self) -> &str {
-        self.options.get_database().unwrap_or_else(|| self.user())
+        self.places[0].get_database().unwrap_or_else(|| self.user())
     }
 
-    /// The host and port, for span attributes.
+    /// The first host and port, for span attributes.
     pub fn address(&self) -> (&str, u16) {
-        (self.options.get_host(), self.options.get_port())
+        (self.places[0].get_host(), self.places[0].get_port())
     }
 
     fn user(&self) -> &str {
-        self.options.get_username()
+        self.places[0].get_username()
     }
 
     /// Opens one connection.
@@ -91,25 +91,34 @@ impl Database {
     /// # Errors
     /// What stands in the way, told so that a person knows what to do.
     pub async fn connect(&self) -> Result<PgConnection, DatabaseError> {
-        let opening = PgConnection::connect_with(&self.options);
-        match tokio::time::timeout(CONNECT_TIMEOUT, opening).await {
-            Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(error)) => Err(self.explain(&error)),
-            Err(_) => Err(self.unreachable("no answer within 10 s".to_owned())),
-        }
+        self.open().await.map_err(|error| self.explain(&error))
     }
 
-    /// A pool that opens at most `size` connections. It sends the same few statements again and
-    /// again, each of which has one good plan: planning them anew takes up to a third of their
-    /// time, and PostgreSQL left alone does so.
-    pub fn pool(&self, size: u32) -> PgPool {
-        PgPoolOptions::new()
-            .max_connections(size)
-            .acquire_timeout(CONNECT_TIMEOUT)
-            .test_before_acquire(false)
-            .connect_lazy_with(
-                self.options.clone().options([("plan_cache_mode", "force_generic_plan")]),
-            )
+    /// Opens one connection; where there are several hosts, to the first that is a primary.
+    ///
+    /// # Errors
+    /// The driver's, for who decides by it whether to try again.
+    pub async fn open(&self) -> sqlx::Result<PgConnection> {
+        if let [place] = &self.places[..] {
+            return open_at(place).await;
+        }
+        let mut found = Vec::new();
+        let mut refused = None;
+        for place in &self.places {
+            match open_primary_at(place).await {
+                Ok(Some(connection)) => return Ok(connection),
+                Ok(None) => found.push(format!("{} is a read replica", host(place))),
+                Err(error) => {
+                    found.push(format!("{}: {}", host(place), brief(&error)));
+                    // A login that is refused, or no connection left: that is to be told, unless
+                    // another host is the primary.
+                    refused = refused.or_else(|| is_answer(&error).then_some(error));
+                }
+            }
+        }
+        let none =
+            || sqlx::Error::Io(io::Error::other(format!("no primary: {}", found.join("; "))));
+        Err(refused.unwrap_or_else(none))
     }
 
     /// Tells what an error of this database means.
@@ -137,22 +146,30 @@ impl Database {
     }
 }
 
-/// Why a URL would be read otherwise than it was meant: an unencoded `/`, `?` or `#` in the
-/// password ends what the URL takes for the address, and the rest of the password is taken for
-/// a database's name, which errors quote.
-fn misread(url: &str) -> Option<String> {
-    let (_, url) = url.split_once("://")?;
-    let end = url.find(['/', '?', '#'])?;
-    url[end..].contains('@').then(|| {
-        "an @ follows a /, ? or #, as if it were part of the password: write them as %40, %2F, \
-         %3F and %23 there"
-            .to_owned()
+/// Whether a server has answered, and not that it is starting or stopping (class 57).
+fn is_answer(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.is_some_and(|code| !code.starts_with("57"))
+}
+
+fn host(place: &PgConnectOptions) -> String {
+    format!("{}:{}", place.get_host(), place.get_port())
+}
+
+async fn open_at(place: &PgConnectOptions) -> sqlx::Result<PgConnection> {
+    let opening = PgConnection::connect_with(place);
+    tokio::time::timeout(CONNECT_TIMEOUT, opening).await.unwrap_or_else(|_| {
+        let why = format!("no answer within {} s", CONNECT_TIMEOUT.as_secs());
+        Err(sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, why)))
     })
 }
 
-/// The driver's words about a bad URL, with the URL itself taken out should it be quoted.
-fn without_url(error: &sqlx::Error, url: &str) -> String {
-    error.to_string().replace(url, "<url>")
+async fn open_primary_at(place: &PgConnectOptions) -> sqlx::Result<Option<PgConnection>> {
+    let mut connection = open_at(place).await?;
+    let is_replica = sqlx::query_scalar!(r#"SELECT pg_is_in_recovery() AS "replica!""#)
+        .fetch_one(&mut connection)
+        .await?;
+    Ok((!is_replica).then_some(connection))
 }
 
 /// Refuses a server on which a run can't be made: a replica, or one that is read-only. Gives

@@ -78,7 +78,8 @@ pub async fn note_unapplied(
         "INSERT INTO payment_monitor_discrepancies AS d (id, kind, reason, subject, provider_id,
             target_id, user_id, action, previous_state, new_state, description,
             first_seen_at, first_seen_by, last_seen_at, last_seen_by)
-        SELECT o.id, o.kind, r.outcome, o.subject, o.provider_id, o.target_id, o.user_id,
+        SELECT o.id, o.kind, CASE WHEN payment_monitor_is_contention(r.error) THEN 'contended'
+                ELSE r.outcome END, o.subject, o.provider_id, o.target_id, o.user_id,
             o.action, o.previous_state, o.new_state, o.description,
             $2::timestamptz, $1::uuid, $2, $1
         FROM payment_monitor_results r JOIN payment_monitor_operations o ON o.id = r.id

@@ -9,12 +9,22 @@ pub enum Fault {
     /// The connection, the server or another transaction got in the way: try again with the
     /// same id.
     Transient,
+    /// Other transactions kept this one from its row: try again with the same id, and if that
+    /// goes on for long, let it be.
+    Contended(String),
     /// The operation's result exists already: an earlier attempt was committed.
     AlreadyRecorded,
     /// The database refused this change, and would refuse it again.
     Refused(String),
     /// Nothing can be written here at all: trying other operations makes no sense.
     Unwritable(String),
+}
+
+impl Fault {
+    /// Whether the same may succeed a moment later.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Transient | Self::Contended(_))
+    }
 }
 
 /// Tells what an error means for the operation that met it.
@@ -37,11 +47,12 @@ pub fn fault(error: &sqlx::Error) -> Fault {
     match &*code {
         "23505" if table.starts_with("payment_monitor_results") => Fault::AlreadyRecorded,
         "25006" => Fault::Unwritable("the database is read-only (25006)".to_owned()),
-        // Lock and statement timeouts, and a session ended by the server.
-        "55P03" | "57014" | "25P03" | "57P05" => Fault::Transient,
-        code if matches!(&code[..2], "08" | "40" | "53") || code.starts_with("57P") => {
-            Fault::Transient
-        }
+        // Lock and statement timeouts; serialization failures and deadlocks.
+        "55P03" | "57014" => Fault::Contended(refusal(database)),
+        code if code.starts_with("40") => Fault::Contended(refusal(database)),
+        // A transaction ended by the server, for being idle.
+        "25P03" => Fault::Transient,
+        code if matches!(&code[..2], "08" | "53") || code.starts_with("57P") => Fault::Transient,
         _ => Fault::Refused(refusal(database)),
     }
 }
@@ -74,7 +85,11 @@ fn condition(code: &str) -> Option<&'static str> {
         "23505" => "unique_violation",
         "23514" => "check_violation",
         "23P01" => "exclusion_violation",
+        "40001" => "serialization_failure",
+        "40P01" => "deadlock_detected",
         "42501" => "insufficient_privilege",
+        "55P03" => "lock_not_available",
+        "57014" => "query_canceled",
         "P0001" => "raise_exception",
         _ => return None,
     })

@@ -41,6 +41,52 @@ pub async fn decide(
     .map(drop)
 }
 
+/// What a run has read and planned, as the event says it that is committed with its plan: the
+/// details' keys are these.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Planned {
+    pub operations: u64,
+    /// SHA-256 in hexadecimal digits (docs/adr/0006-approval.md).
+    pub plan_digest: Option<String>,
+    pub statement: Option<serde_json::Value>,
+    pub known_until: Option<DateTime<Utc>>,
+    pub discrepancies: Option<serde_json::Value>,
+    pub left_alone: Option<serde_json::Value>,
+    pub withheld_deletes: u64,
+}
+
+/// Records what a run has read and planned.
+pub async fn note_planned(
+    connection: &mut PgConnection,
+    (id, now): (Uuid, DateTime<Utc>),
+    run: RunId,
+    planned: &Planned,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "INSERT INTO payment_monitor_events (id, job_id, occurred_at, kind, actor, reason, details)
+        VALUES ($1, $2, $3, 'plan', 'payment-monitor', 'the plan was stored', $4)",
+        id,
+        run.0,
+        now,
+        sqlx::types::Json(planned) as _,
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+/// What a run has read and planned, if it came that far.
+pub async fn planned(connection: &mut PgConnection, run: RunId) -> sqlx::Result<Option<Planned>> {
+    let details = sqlx::query_scalar!(
+        r#"SELECT details AS "details: sqlx::types::Json<Planned>" FROM payment_monitor_events
+        WHERE job_id = $1 AND kind = 'plan'"#,
+        run.0
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(details.map(|sqlx::types::Json(planned)| planned))
+}
+
 /// A decision that was made on a run.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Decision {

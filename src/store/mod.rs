@@ -5,15 +5,18 @@
 
 #![allow(clippy::missing_errors_doc, reason = "the errors are the database's: see `error::fault`")]
 
+mod address;
 pub mod comparison;
 pub mod connection;
 pub mod copy;
 pub mod discrepancies;
+pub mod ending;
 pub mod error;
 pub mod events;
 pub mod jobs;
 pub mod lock;
 pub mod operations;
+pub mod refusals;
 pub mod results;
 pub mod runs;
 pub mod schema;

@@ -76,6 +76,16 @@ impl Row {
     }
 }
 
+/// Whether an operation is in the stored plan.
+pub async fn is_planned(connection: &mut PgConnection, operation: Uuid) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM payment_monitor_operations WHERE id = $1) AS "planned!""#,
+        operation
+    )
+    .fetch_one(connection)
+    .await
+}
+
 /// The next operations of a run's plan, in the order of their ids; `after` is the last one of
 /// the batch before.
 pub async fn batch(

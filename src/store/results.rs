@@ -4,13 +4,14 @@
 //! until the commit), locks the row, changes it only if it is still what the plan saw, and
 //! records what became of it, from what the database says rather than from the plan.
 //!
-//! The inserts name no conflict target: a view with an INSTEAD OF trigger has none to infer.
+//! The inserts know no ON CONFLICT: a view with an INSTEAD OF trigger has none, and without a
+//! target it would take any unique index of the company's for the provider id's. Who meets 23505
+//! asks `record_existing`.
 
 use crate::domain::operation::{Action, Operation, Outcome, Subject};
 use crate::domain::run::RunId;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
-use uuid::Uuid;
 
 /// Performs an operation and records its result; none where the run has been fenced off, and
 /// then nothing was changed.
@@ -171,7 +172,6 @@ async fn insert_payment(
                         AND s.job_id IN ($1, live.parent_id) LIMIT 1),
                 w.payment_method_fingerprint, w.created_at, $4
             FROM live, jsonb_populate_record(NULL::ledger_payments, $3::text::jsonb) w
-            ON CONFLICT DO NOTHING
             RETURNING p.id, p.user_id, payment_monitor_payment_state(p) AS state
         )
         INSERT INTO payment_monitor_results (id, job_id, user_id, payment_id, occurred_at,
@@ -205,7 +205,6 @@ async fn insert_subscription(
             SELECT w.user_id, w.provider_subscription_id, w.plan, w.status,
                 w.current_period_end, w.created_at, $4
             FROM live, jsonb_populate_record(NULL::ledger_subscriptions, $3::text::jsonb) w
-            ON CONFLICT DO NOTHING
             RETURNING s.id, s.user_id, payment_monitor_subscription_state(s) AS state
         )
         INSERT INTO payment_monitor_results (id, job_id, user_id, subscription_id, occurred_at,
@@ -223,55 +222,4 @@ async fn insert_subscription(
     )
     .fetch_optional(connection)
     .await
-}
-
-/// Records that the database refused an operation; false where the run has been fenced off.
-/// The reason names code, constraint and table, never values.
-pub async fn record_failure(
-    connection: &mut PgConnection,
-    run: RunId,
-    operation: &Operation,
-    reason: &str,
-    now: DateTime<Utc>,
-) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(
-        r#"WITH live AS MATERIALIZED (
-            SELECT id FROM payment_monitor_jobs
-            WHERE id = $1 AND execution_status = 'running' FOR SHARE
-        ), payment AS (
-            SELECT id, user_id FROM ledger_payments WHERE id = $3 AND $4 = 'payment'
-        ), subscription AS (
-            SELECT id, user_id FROM ledger_subscriptions WHERE id = $3 AND $4 = 'subscription'
-        )
-        INSERT INTO payment_monitor_results (id, job_id, user_id, payment_id, subscription_id,
-            occurred_at, description, previous_state, action, outcome, error)
-        SELECT $2, live.id, coalesce(p.user_id, s.user_id), p.id, s.id, $5, $6,
-            $7::text::jsonb, $8, 'failed', $9
-        FROM live LEFT JOIN payment p ON true LEFT JOIN subscription s ON true
-        RETURNING true AS "recorded!""#,
-        run.0,
-        operation.id,
-        operation.target_id,
-        operation.subject.as_str(),
-        now,
-        operation.description,
-        operation.previous_state,
-        operation.action.as_str(),
-        reason,
-    )
-    .fetch_optional(connection)
-    .await
-    .map(|recorded| recorded.is_some())
-}
-
-/// How an operation ended, if its result exists.
-pub async fn outcome(
-    connection: &mut PgConnection,
-    operation: Uuid,
-) -> sqlx::Result<Option<Outcome>> {
-    let outcome =
-        sqlx::query_scalar!("SELECT outcome FROM payment_monitor_results WHERE id = $1", operation)
-            .fetch_optional(connection)
-            .await?;
-    Ok(outcome.map(|name| name.parse().expect("a CHECK allows no other outcome")))
 }

@@ -1,6 +1,6 @@
 //! The views on runs: what `runs` and `show` tell.
 
-use crate::domain::run::{Counts, Phase, RunId, Status, Summary};
+use crate::domain::run::{Counts, Phase, RunId, Summary};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::postgres::types::PgInterval;
@@ -14,10 +14,13 @@ struct Row {
     started_at: DateTime<Utc>,
     duration: Option<PgInterval>,
     execution_status: String,
+    needs_rescue: Option<bool>,
     operations_planned: i64,
     results_applied: i64,
     results_failed: i64,
     results_conflict: i64,
+    not_done: i64,
+    still_open: i64,
     withheld_deletes: i64,
     discrepancies: Option<Json<BTreeMap<String, u64>>>,
     left_alone: Option<Json<BTreeMap<String, u64>>>,
@@ -32,13 +35,13 @@ impl Row {
     fn summary(self) -> Summary {
         let run = RunId(self.run_id);
         let count = |n: i64| u64::try_from(n).unwrap_or(0);
-        let results = self.results_applied + self.results_failed + self.results_conflict;
         let micros = self.duration.map(|d| d.microseconds + i64::from(d.days) * 86_400_000_000);
         Summary {
             run_id: run.to_string(),
             trace_id: run.trace_id(),
             parent_id: self.parent_id.map(|id| id.to_string()),
-            status: self.execution_status.parse().unwrap_or(Status::Running),
+            status: self.execution_status.parse().expect("a CHECK allows no other status"),
+            needs_rescue: self.needs_rescue,
             error: self.error,
             started_at: self.started_at,
             duration_ms: micros.map(|micros| count(micros / 1000)),
@@ -52,7 +55,8 @@ impl Row {
                 applied: count(self.results_applied),
                 failed: count(self.results_failed),
                 conflict: count(self.results_conflict),
-                not_done: count(self.operations_planned - results),
+                not_done: count(self.not_done),
+                open: count(self.still_open),
             },
             withheld_deletes: count(self.withheld_deletes),
             phases: self.phases.map(|Json(phases)| phases).unwrap_or_default(),
@@ -67,8 +71,7 @@ pub async fn latest(connection: &mut PgConnection, limit: i64) -> sqlx::Result<V
     Ok(rows.into_iter().map(Row::summary).collect())
 }
 
-/// One run's summary. Totals of a run that has not ended are not known here: see
-/// [`operations`].
+/// One run's summary. Of a run that has not ended its totals are counted as of now.
 pub async fn get(connection: &mut PgConnection, run: RunId) -> sqlx::Result<Option<Summary>> {
     Ok(select(connection, Some(run.0), 1).await?.pop().map(Row::summary))
 }
@@ -81,9 +84,11 @@ async fn select(
     sqlx::query_as!(
         Row,
         r#"SELECT run_id AS "run_id!", parent_id, started_at AS "started_at!", duration,
-            execution_status AS "execution_status!", operations_planned AS "operations_planned!",
+            execution_status AS "execution_status!", needs_rescue,
+            operations_planned AS "operations_planned!",
             results_applied AS "results_applied!", results_failed AS "results_failed!",
-            results_conflict AS "results_conflict!", withheld_deletes AS "withheld_deletes!",
+            results_conflict AS "results_conflict!", not_done AS "not_done!",
+            still_open AS "still_open!", withheld_deletes AS "withheld_deletes!",
             discrepancies AS "discrepancies: Json<BTreeMap<String, u64>>",
             left_alone AS "left_alone: Json<BTreeMap<String, u64>>", statement,
             phases AS "phases: Json<Vec<Phase>>", error, host AS "host!", version AS "version!"

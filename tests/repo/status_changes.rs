@@ -7,7 +7,7 @@ use payment_monitor::domain::{Reason, payment, subscription};
 
 use crate::files::root;
 
-const REASONS: [Reason; 9] = [
+const REASONS: [Reason; 10] = [
     Reason::MaxDeletes,
     Reason::NeedsApproval,
     Reason::Unproven,
@@ -17,6 +17,7 @@ const REASONS: [Reason; 9] = [
     Reason::NewerInLedger,
     Reason::Conflict,
     Reason::Failed,
+    Reason::Contended,
 ];
 
 #[test]

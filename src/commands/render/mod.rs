@@ -6,6 +6,7 @@
 pub mod chart;
 pub mod figures;
 pub mod line;
+mod state;
 pub mod story;
 pub mod summary;
 pub mod table;

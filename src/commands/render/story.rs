@@ -2,6 +2,7 @@
 
 use super::figures::{count, second};
 use super::line::{Line, Palette, text};
+use super::state::states;
 use crate::domain::run::{Counts, Status, Summary};
 use crate::store::events::Decision;
 use crate::store::runs::OperationStory;
@@ -17,8 +18,6 @@ pub const FATES: [&str; 6] = ["failed", "conflict", "not_done", "open", "held", 
 pub struct Story {
     #[serde(flatten)]
     pub run: Summary,
-    /// Whether the run's process is gone although the run has not ended.
-    pub needs_rescue: bool,
     pub decision: Option<Decision>,
     /// The operations by their fate, the first of each (`--limit`).
     pub operations_by_fate: BTreeMap<&'static str, Vec<OperationStory>>,
@@ -50,6 +49,7 @@ fn total(fate: &str, counts: Counts) -> u64 {
         "failed" => counts.failed,
         "conflict" => counts.conflict,
         "applied" => counts.applied,
+        "open" => counts.open,
         _ => counts.not_done,
     }
 }
@@ -59,7 +59,7 @@ pub fn story(story: &Story, width: usize, palette: Palette) -> String {
     let mut lines = Vec::new();
     if story.run.status == Status::Running {
         lines.push(Line::new());
-        lines.push(Line::new().styled(palette.warning, still_running(story.needs_rescue)));
+        lines.push(Line::new().styled(palette.warning, still_running(story.run.needs_rescue)));
     }
     if let Some(decision) = &story.decision {
         let at = second(decision.occurred_at);
@@ -74,7 +74,7 @@ pub fn story(story: &Story, width: usize, palette: Palette) -> String {
         let head = format!("{} ({})", heading(fate), count(total));
         lines.push(Line::new().styled(style(fate, palette), head));
         for operation in operations {
-            lines.extend(told(operation, palette));
+            lines.extend(told(operation, width, palette));
         }
         let shown = operations.len() as u64;
         if shown < total {
@@ -85,18 +85,21 @@ pub fn story(story: &Story, width: usize, palette: Palette) -> String {
     text(lines, width)
 }
 
-fn still_running(needs_rescue: bool) -> &'static str {
-    if needs_rescue {
-        "Its process is gone, and its operations are still open: rescue first \
-         (`payment-monitor rescue`, or the next run)"
-    } else {
-        "It is running now"
+fn still_running(needs_rescue: Option<bool>) -> &'static str {
+    match needs_rescue {
+        Some(true) => {
+            "Its process is gone, and what has no result is still open: rescue first \
+             (`payment-monitor rescue`, or the next run)"
+        }
+        Some(false) => "It is running now",
+        None => "It has not ended; whether its process is there is seen on the primary only",
     }
 }
 
-fn told(operation: &OperationStory, palette: Palette) -> Vec<Line> {
+fn told(operation: &OperationStory, width: usize, palette: Palette) -> Vec<Line> {
     let what = format!("  {} {}", operation.action, operation.provider_id);
     let mut lines = vec![Line::new().text(what).text("  ").text(&operation.description)];
+    lines.extend(states(operation, width, palette));
     let at = operation.occurred_at.map(|at| format!("at {} UTC, ", second(at)));
     let span = format!("    {}span {}", at.unwrap_or_default(), operation.span_id);
     lines.push(Line::new().styled(palette.dim, span));

@@ -24,6 +24,15 @@ pub(super) fn status_style(status: Status, palette: Palette) -> Style {
     }
 }
 
+/// How a run stands: one whose process is gone is interrupted, although the record does not say
+/// so before a rescue.
+pub(super) fn stands(run: &Summary) -> Status {
+    match (run.status, run.needs_rescue) {
+        (Status::Running, Some(true)) => Status::Interrupted,
+        (status, _) => status,
+    }
+}
+
 /// A run's summary as a block of lines.
 pub fn summary(run: &Summary, width: usize, palette: Palette) -> String {
     let mut lines = head(run, width, palette);
@@ -42,8 +51,12 @@ fn head(run: &Summary, width: usize, palette: Palette) -> Vec<Line> {
         Line::new()
             .styled(palette.strong, format!("Run {}", run.run_id))
             .text("  ")
-            .styled(status_style(run.status, palette), run.status.as_str()),
+            .styled(status_style(stands(run), palette), stands(run).as_str()),
     ];
+    if run.needs_rescue == Some(true) && run.error.is_none() {
+        let why = "its process is gone, and nobody has ended it yet: rescue first";
+        lines.extend(below(field("because", palette), why, width, palette.bad));
+    }
     if let Some(error) = &run.error {
         lines.extend(below(field("because", palette), error, width, palette.bad));
     }
@@ -52,6 +65,7 @@ fn head(run: &Summary, width: usize, palette: Palette) -> Vec<Line> {
     }
     lines.push(field("started", palette).text(format!("{} UTC", second(run.started_at))));
     lines.push(field("took", palette).text(took));
+    lines.push(field("trace", palette).text(&run.trace_id));
     lines.push(field("on", palette).text(format!("{}, version {}", run.host, run.version)));
     if let Some(spans) = run.telemetry {
         let style = if spans.lost > 0 { palette.warning } else { Style::new() };
@@ -175,10 +189,13 @@ fn operations(run: &Summary, palette: Palette) -> Vec<Line> {
         part(counts.failed, "failed", palette.bad),
         part(counts.conflict, "in conflict", palette.warning),
         part(counts.not_done, "not done", palette.warning),
+        part(counts.open, "still open", palette.warning),
     ];
+    // Said only where there is something: an ended run has nothing open.
+    let parts = parts.into_iter().take(if counts.open > 0 { 5 } else { 4 });
     let title = format!("{} planned", counted(counts.planned, "operation"));
     let mut line = Line::new().styled(palette.strong, title);
-    for (at, (style, told)) in parts.into_iter().enumerate() {
+    for (at, (style, told)) in parts.enumerate() {
         line = line.text(if at == 0 { ": " } else { ", " }).styled(style, told);
     }
     vec![Line::new(), line]
@@ -214,6 +231,7 @@ pub fn what_to_do(reason: &str) -> &'static str {
         "newer_in_ledger" => "nothing; the next statement will know",
         "conflict" => "changed meanwhile; the next run looks again",
         "failed" => "the database refused; see `show` for its reason",
+        "contended" => "others kept it from its row; the next run tries again",
         _ => "",
     }
 }

@@ -6,6 +6,7 @@
 
 use super::figures::{count, day, duration, minute, percent};
 use super::line::{self, Line};
+use super::summary::stands;
 use crate::domain::run::Summary;
 use chrono::{DateTime, Utc};
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
@@ -41,7 +42,15 @@ pub fn runs(runs: &[Summary], width: usize) -> String {
     if runs.is_empty() {
         return line::text([Line::new().text("No runs yet.")], width);
     }
-    if width < WIDE { runs_narrow(runs, width) } else { runs_wide(runs, width) }
+    let table = if width < WIDE { runs_narrow(runs, width) } else { runs_wide(runs, width) };
+    let dead = runs.iter().filter(|run| run.needs_rescue == Some(true));
+    let notes = dead.flat_map(|run| {
+        let open = count(run.operations.open);
+        let first = format!("The process of run {} is gone, {open} operations", run.run_id);
+        let then = "are still open. The next run, or `payment-monitor rescue`, ends it.";
+        [Line::new().text(first), Line::new().text(then)]
+    });
+    table + &line::text(notes, width)
 }
 
 fn took(run: &Summary) -> String {
@@ -65,7 +74,7 @@ fn runs_wide(runs: &[Summary], width: usize) -> String {
             run.run_id.clone(),
             minute(run.started_at),
             took(run),
-            run.status.to_string(),
+            stands(run).to_string(),
             count(run.operations.planned),
             count(run.operations.applied),
             count(run.operations.failed),
@@ -95,7 +104,7 @@ fn runs_narrow(runs: &[Summary], width: usize) -> String {
         vec![
             format!("{}\n{done}", run.run_id),
             format!("{}\n{}", minute(run.started_at), wrong.join("\n")),
-            format!("{}\n{withheld}", run.status),
+            format!("{}\n{withheld}", stands(run)),
             took(run),
         ]
     });

@@ -65,6 +65,7 @@ fn a_summary_says_what_is_left_to_do() {
     Run 0199a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b  succeeded
       started    2026-03-04 15:06:07 UTC
       took       1.94 s
+      trace      0199a1b2c3d47e5f8a9b0c1d2e3f4a5b
       on         billing-1, version 0.1.0
       spans      123 made, 123 delivered, 0 lost
       statement  4,076 payments, 292 subscriptions and 6 customers in 5 files
@@ -115,6 +116,7 @@ fn a_failed_run_names_its_error_and_why_nothing_was_deleted() {
                  57P01 terminating connection due to administrator command
       started    2026-03-04 15:06:07 UTC
       took       1.94 s
+      trace      0199a1b2c3d47e5f8a9b0c1d2e3f4a5b
       on         billing-1, version 0.1.0
       statement  4,076 payments, 292 subscriptions and 6 customers in 5 files
                  payments not proven complete: 2 malformed records may be among the

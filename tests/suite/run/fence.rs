@@ -3,8 +3,9 @@
 use crate::harness::{Ledger, time};
 use payment_monitor::domain::operation::{Action, Operation, Outcome, Subject};
 use payment_monitor::domain::run::{RunId, Status};
-use payment_monitor::store::jobs::{self, Beginning, Ending};
-use payment_monitor::store::{results, schema};
+use payment_monitor::store::ending::{self, Ending};
+use payment_monitor::store::jobs::{self, Beginning};
+use payment_monitor::store::{refusals, results, schema};
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
@@ -62,13 +63,13 @@ async fn perform(connection: &mut PgConnection, stage: RunId, op: &Operation) ->
 
 async fn end(connection: &mut PgConnection, run: RunId) -> bool {
     let mut transaction = connection.begin().await.unwrap();
-    let is_ours = jobs::lock_to_end(&mut transaction, run).await.unwrap();
+    let is_ours = ending::lock_to_end(&mut transaction, run).await.unwrap();
     if is_ours {
-        let totals = jobs::totals(&mut transaction, run).await.unwrap();
+        let totals = ending::totals(&mut transaction, run).await.unwrap();
         // Totals must count a result that was in flight when the end was asked for.
-        let planned = jobs::Totals { planned: totals.results(), ..totals };
+        let planned = ending::Totals { planned: totals.results(), ..totals };
         let ending = Ending::of(Status::Interrupted);
-        jobs::end(&mut transaction, run, &ending, &planned).await.unwrap();
+        ending::end(&mut transaction, run, &ending, &planned).await.unwrap();
     }
     transaction.commit().await.unwrap();
     is_ours
@@ -81,7 +82,7 @@ async fn an_operation_after_the_end_changes_nothing_and_says_so() {
     let mut connection = connect(&ledger).await;
     assert!(end(&mut connection, run).await);
     assert_eq!(perform(&mut connection, run, &op).await, None);
-    assert!(!results::record_failure(&mut connection, run, &op, "23514", time(1)).await.unwrap());
+    assert!(!refusals::record_failure(&mut connection, run, &op, "23514", time(1)).await.unwrap());
     assert_eq!(ledger.text("SELECT status FROM payments").await, "pending");
     assert_eq!(ledger.number("SELECT count(*) FROM payment_monitor_results").await, 0);
 }
@@ -124,12 +125,12 @@ async fn an_operation_that_waits_for_the_end_finds_itself_fenced_off() {
     let op = operation(&mut ledger).await;
     let mut ending = connect(&ledger).await;
     let mut transaction = ending.begin().await.unwrap();
-    assert!(jobs::lock_to_end(&mut transaction, run).await.unwrap());
+    assert!(ending::lock_to_end(&mut transaction, run).await.unwrap());
     let mut connection = connect(&ledger).await;
     let waiting = tokio::spawn(async move { perform(&mut connection, run, &op).await });
     ledger.until_sessions_wait(1).await;
-    let totals = jobs::totals(&mut transaction, run).await.unwrap();
-    jobs::end(&mut transaction, run, &Ending::of(Status::Interrupted), &totals).await.unwrap();
+    let totals = ending::totals(&mut transaction, run).await.unwrap();
+    ending::end(&mut transaction, run, &Ending::of(Status::Interrupted), &totals).await.unwrap();
     transaction.commit().await.unwrap();
     assert_eq!(waiting.await.unwrap(), None);
     assert_eq!(ledger.text("SELECT status FROM payments").await, "pending");

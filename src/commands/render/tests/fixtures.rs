@@ -26,6 +26,7 @@ pub(super) fn run() -> Summary {
         trace_id: "0199a1b2c3d47e5f8a9b0c1d2e3f4a5b".to_owned(),
         parent_id: None,
         status: Status::Succeeded,
+        needs_rescue: Some(false),
         error: None,
         started_at: time("2026-03-04T15:06:07.891Z"),
         duration_ms: Some(1_943),
@@ -64,7 +65,14 @@ pub(super) fn run() -> Summary {
             ("unknown_customer", 4),
             ("newer_in_ledger", 1),
         ]),
-        operations: Counts { planned: 114, applied: 112, failed: 1, conflict: 1, not_done: 0 },
+        operations: Counts {
+            planned: 114,
+            applied: 112,
+            failed: 1,
+            conflict: 1,
+            not_done: 0,
+            open: 0,
+        },
         withheld_deletes: 5,
         phases: vec![
             phase("begin", 0, 11_800),
