@@ -9,7 +9,8 @@ use serde_json::json;
 
 pub async fn approve(session: &Session, printer: Printer, args: &DecideArgs) -> anyhow::Result<u8> {
     let (environment, progress) = session.environment()?;
-    let mut report = with_progress(progress, run::approve(&environment, approval(args))).await?;
+    let mut report =
+        with_progress(progress, Box::pin(run::approve(&environment, approval(args)))).await?;
     report.summary.telemetry = session.deliver();
     printer.report(&report);
     Ok(report.exit_code())

@@ -15,7 +15,7 @@ mod show;
 
 use crate::cli::{Cli, Command};
 use crate::exit;
-use crate::run::RunError;
+use crate::run::{RunError, answered};
 use clap::CommandFactory as _;
 use printer::Printer;
 use session::Session;
@@ -51,10 +51,10 @@ fn with_session(cli: Cli, printer: Printer) -> u8 {
             Command::Demo(args) => Box::pin(demo::demo(&session, printer, &args)).await,
             Command::Migrate => migrate::migrate(&session, printer).await,
             Command::Run(args) => Box::pin(run::run(&session, printer, &args)).await,
-            Command::Runs(args) => runs::runs(&session, printer, &args).await,
-            Command::Show(args) => show::show(&session, printer, &args).await,
+            Command::Runs(args) => answered(runs::runs(&session, printer, &args)).await,
+            Command::Show(args) => answered(show::show(&session, printer, &args)).await,
             Command::Discrepancies(args) => {
-                discrepancies::discrepancies(&session, printer, &args).await
+                answered(discrepancies::discrepancies(&session, printer, &args)).await
             }
             Command::Approve(args) => Box::pin(decide::approve(&session, printer, &args)).await,
             Command::Reject(args) => decide::reject(&session, printer, &args).await,

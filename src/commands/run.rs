@@ -15,7 +15,7 @@ pub async fn run(session: &Session, printer: Printer, args: &RunArgs) -> anyhow:
     let request = session.settings.request()?;
     let (environment, progress) = session.environment()?;
     if args.dry_run {
-        return dry_run(&environment, &request, printer).await;
+        return Box::pin(dry_run(&environment, &request, printer)).await;
     }
     let mut report = with_progress(progress, run::run(&environment, request)).await?;
     report.summary.telemetry = session.deliver();

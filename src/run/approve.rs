@@ -34,7 +34,7 @@ pub struct Approval {
 /// # Errors
 /// Nothing there to approve, decided already, or superseded: told before a run begins.
 pub async fn approve(environment: &Environment, approval: Approval) -> Result<Report, RunError> {
-    let parent = approvable(environment, &approval).await?;
+    let parent = begin::answered(approvable(environment, &approval)).await?;
     let run = match begin::begin(environment, Some(approval.run)).await? {
         Begun::Started(run) => Arc::new(*run),
         Begun::Skipped(id, clock) => {
@@ -68,6 +68,10 @@ async fn steps(
 /// # Errors
 /// As for [`approve`].
 pub async fn reject(environment: &Environment, rejection: &Approval) -> Result<(), RunError> {
+    begin::answered(Box::pin(close(environment, rejection))).await
+}
+
+async fn close(environment: &Environment, rejection: &Approval) -> Result<(), RunError> {
     let mut connection = ready(environment).await?;
     require_approvable(&mut connection, rejection.run).await?;
     let newest = jobs::newest(&mut connection).await;

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tracing::{Instrument as _, Span};
 
 /// How long a beginning may take: several connections, and a statement or two on each.
-const BEGIN_TIMEOUT: Duration = Duration::from_mins(1);
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// What a run is given by the program around it.
 #[derive(Debug, Clone)]
@@ -72,16 +72,19 @@ pub enum Begun {
 /// # Errors
 /// Whatever keeps the run from being recorded: no connection, no schema, no rights.
 pub async fn begin(environment: &Environment, parent: Option<RunId>) -> Result<Begun, RunError> {
-    within(BEGIN_TIMEOUT, Box::pin(record(environment, parent))).await
+    answered(Box::pin(record(environment, parent))).await
 }
 
-/// A frozen network gives no error.
-async fn within<T>(
-    limit: Duration,
-    work: impl Future<Output = Result<T, RunError>>,
-) -> Result<T, RunError> {
-    let done = tokio::time::timeout(limit, work).await;
-    done.unwrap_or(Err(RunError::NoAnswer(limit.as_secs())))
+/// Does what comes before a run, or instead of one, within a bounded time: a frozen network gives
+/// no error, and there is no run lock yet by whose loss it would be noticed.
+///
+/// # Errors
+/// What the work meets, or [`RunError::NoAnswer`].
+pub async fn answered<T, E: From<RunError>>(
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    let done = tokio::time::timeout(ANSWER_TIMEOUT, work).await;
+    done.unwrap_or_else(|_| Err(RunError::NoAnswer(ANSWER_TIMEOUT.as_secs()).into()))
 }
 
 async fn record(environment: &Environment, parent: Option<RunId>) -> Result<Begun, RunError> {
@@ -118,6 +121,10 @@ pub async fn prepare(
     environment: &Environment,
     parent: Option<RunId>,
 ) -> Result<Prepared, RunError> {
+    answered(Box::pin(take(environment, parent))).await
+}
+
+async fn take(environment: &Environment, parent: Option<RunId>) -> Result<Prepared, RunError> {
     let checked = check(&environment.database).await;
     let (clock, id) = Clock::start_after(checked.as_ref().ok().and_then(|found| found.newest));
     let root = spans::root(id, parent);
@@ -218,6 +225,17 @@ impl Run {
             duration_us: micros(duration),
         };
         self.phases.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(phase);
+    }
+
+    /// Does something that is broken off when the run lock is gone.
+    pub async fn while_locked<T>(
+        &self,
+        work: impl Future<Output = Result<T, RunError>>,
+    ) -> Result<T, RunError> {
+        tokio::select! {
+            done = work => done,
+            () = self.lock.until_gone() => Err(self.lock_lost()),
+        }
     }
 
     /// The run lock is gone for good.

@@ -48,7 +48,7 @@ pub enum RunError {
          does; their changes are gone with them: run again"
     )]
     LostResults { missing: i64, planned: i64 },
-    #[error("the database gave no answer within {0} s before the run could begin")]
+    #[error("the database gave no answer within {0} s: is the network to it up?")]
     NoAnswer(u64),
     #[error("the database can't be written to: {0}")]
     Unwritable(String),

@@ -22,7 +22,7 @@ mod retry;
 pub mod stop;
 
 pub use approve::{Approval, approve, reject};
-pub use begin::{Environment, Progress};
+pub use begin::{Environment, Progress, answered};
 pub use clock::Clock;
 pub use error::{RunError, told};
 pub use preview::{Preview, preview};

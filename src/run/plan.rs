@@ -95,7 +95,7 @@ pub async fn from_statement(
     request: &Request,
 ) -> Result<Plan, RunError> {
     let (found, discrepancies) = mpsc::channel(DISCREPANCIES_MAX);
-    let decider = planner(run, staged, request).await?;
+    let decider = run.while_locked(planner(run, staged, request)).await?;
     let comparing = run.phase(names::COMPARE, compare(run, staged, found));
     let planning = run.phase(names::PLAN, store(run, decider, discrepancies));
     let (rows, stored) = tokio::join!(comparing, planning);

@@ -39,7 +39,7 @@ pub async fn preview(
     match prepare(environment, None).await? {
         Prepared::Busy(..) => Err(RunError::Busy),
         Prepared::Free(run, _) => {
-            let previewed = steps(&run, request, shown).await;
+            let previewed = Box::pin(steps(&run, request, shown)).await;
             run.lock.release().await;
             previewed
         }
@@ -54,7 +54,7 @@ async fn steps(
     let staged = run.phase(names::FETCH, fetch(run, request)).await?;
     let (found, mut discrepancies) = mpsc::channel(DISCREPANCIES_MAX);
     let comparing = run.phase(names::COMPARE, compare(run, &staged, found));
-    let mut planner = planner(run, &staged, request).await?;
+    let mut planner = run.while_locked(planner(run, &staged, request)).await?;
     let planning = run.phase(names::PLAN, async {
         let mut plan = Plan::default();
         while let Some(discrepancy) = discrepancies.recv().await {

@@ -30,7 +30,7 @@ pub async fn rescue_only(environment: &Environment) -> Result<Vec<RunId>, RunErr
     match prepare(environment, None).await? {
         Prepared::Busy(..) => Err(RunError::Busy),
         Prepared::Free(run, mut connection) => {
-            let rescued = rescue_all(&mut connection, &run).await;
+            let rescued = run.while_locked(rescue_all(&mut connection, &run)).await;
             run.lock.release().await;
             rescued
         }
