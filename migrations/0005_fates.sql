@@ -12,6 +12,10 @@ ALTER TABLE payment_monitor_events ADD CONSTRAINT payment_monitor_events_kind
 CREATE UNIQUE INDEX payment_monitor_events_one_plan ON payment_monitor_events (job_id)
     WHERE kind = 'plan';
 
+-- What was attempted in vain is found without reading what was applied.
+CREATE INDEX payment_monitor_results_unapplied ON payment_monitor_results (job_id, id)
+    WHERE outcome <> 'applied';
+
 -- A run succeeds only with a result for every operation that it planned.
 ALTER TABLE payment_monitor_jobs ADD CONSTRAINT payment_monitor_jobs_all_done
     CHECK (execution_status <> 'succeeded' OR total_results = operations_planned);

@@ -131,13 +131,18 @@ pub struct OperationStory {
     pub new_state: Option<serde_json::Value>,
 }
 
-/// The operations of a run that met one fate, in the order of the plan.
+/// The operations of a run that met one fate, in the order of the plan. What is rare is looked up
+/// first: else the whole plan would be read for it.
 pub async fn operations(
     connection: &mut PgConnection,
     run: RunId,
     fate: &str,
     limit: i64,
 ) -> sqlx::Result<Vec<OperationStory>> {
+    let rare = match fate {
+        "failed" | "conflict" => Some(unapplied(connection, run, fate, limit).await?),
+        _ => None,
+    };
     sqlx::query_as!(
         OperationStory,
         r#"SELECT operation_id AS "operation_id!", span_id AS "span_id!", kind AS "kind!",
@@ -145,9 +150,29 @@ pub async fn operations(
             description AS "description!", fate AS "fate!", occurred_at, error,
             coalesce(previous_state, planned_previous_state) AS previous_state,
             coalesce(new_state, planned_new_state) AS new_state
-        FROM run_operations WHERE run_id = $1 AND fate = $2 ORDER BY operation_id LIMIT $3"#,
+        FROM run_operations
+        WHERE run_id = $1 AND fate = $2 AND ($4::uuid[] IS NULL OR operation_id = ANY ($4))
+        ORDER BY operation_id LIMIT $3"#,
         run.0,
         fate,
+        limit,
+        rare.as_deref()
+    )
+    .fetch_all(connection)
+    .await
+}
+
+async fn unapplied(
+    connection: &mut PgConnection,
+    run: RunId,
+    outcome: &str,
+    limit: i64,
+) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar!(
+        "SELECT id FROM payment_monitor_results
+        WHERE job_id = $1 AND outcome <> 'applied' AND outcome = $2 ORDER BY id LIMIT $3",
+        run.0,
+        outcome,
         limit
     )
     .fetch_all(connection)
