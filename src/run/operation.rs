@@ -163,8 +163,11 @@ async fn settle(
             Ok(Attempted::Ended(Outcome::Conflict, None))
         }
         Fault::Refused(reason) => record_failure(connection, run, operation, reason).await,
+        // Linked to its row the record would wait for the same lock, through the foreign key; the
+        // plan has the link.
         Fault::Contended(reason) if is_last => {
-            record_failure(connection, run, operation, reason).await
+            let unlinked = Operation { target_id: None, ..operation.clone() };
+            record_failure(connection, run, &unlinked, reason).await
         }
         Fault::Contended(_) | Fault::Transient | Fault::Unwritable(_) => Err(error),
     }
