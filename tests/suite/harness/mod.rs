@@ -1,9 +1,12 @@
 //! What the tests stand on: a ledger of their own, statements, and the program.
 
 mod ledger;
+mod program;
+pub mod proxy;
 mod statement;
 
 pub use ledger::{Ledger, PATIENCE};
+pub use program::{Output, Program, finish, signal};
 pub use statement::{Charge, Listing, Subscription, time};
 
 use payment_monitor::reconcile::{Limit, Pin};

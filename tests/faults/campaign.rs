@@ -1,0 +1,82 @@
+//! What a fault is, what it is given, and what it leaves.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng as _;
+use sha2::{Digest as _, Sha256};
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+
+/// What a fault needs besides PostgreSQL.
+#[allow(dead_code, reason = "the faults that need them are not here yet")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    Nothing,
+    Root,
+    Tool(&'static str),
+}
+
+/// What is tried.
+pub struct Fault {
+    /// A sentence.
+    pub name: &'static str,
+    pub needs: Needs,
+    pub run: Box<dyn FnOnce(Campaign) -> Trying + Send>,
+}
+
+type Trying = Pin<Box<dyn Future<Output = Tried> + Send>>;
+
+pub fn fault<Run: Future<Output = Tried> + Send + 'static>(
+    name: &'static str,
+    needs: Needs,
+    run: fn(Campaign) -> Run,
+) -> Fault {
+    Fault { name, needs, run: Box::new(move |campaign| Box::pin(run(campaign))) }
+}
+
+/// What was tried: every invariant held, or the function would have panicked.
+#[derive(Debug)]
+pub struct Tried {
+    pub times: u64,
+    /// What is worth knowing of it; empty for nothing.
+    pub note: String,
+}
+
+/// How a fault is to be tried.
+#[derive(Clone)]
+pub struct Campaign {
+    pub name: &'static str,
+    pub seed: u64,
+    /// The long form: what can be repeated goes on for so long.
+    pub lasting: Option<Duration>,
+}
+
+#[allow(dead_code, reason = "for the faults to come")]
+impl Campaign {
+    pub fn is_long(&self) -> bool {
+        self.lasting.is_some()
+    }
+
+    /// Chance, the same for the same seed and fault.
+    pub fn random(&self) -> ChaCha8Rng {
+        let mut digest = Sha256::new();
+        digest.update(self.seed.to_be_bytes());
+        digest.update(self.name);
+        ChaCha8Rng::from_seed(digest.finalize().into())
+    }
+
+    /// Whether to try again: so many times in the short form; in the long form so many more,
+    /// and then for as long as was asked.
+    pub fn goes_on(&self, tried: u64, [short, long]: [u64; 2], since: Instant) -> bool {
+        match self.lasting {
+            None => tried < short,
+            Some(lasting) => tried < long || since.elapsed() < lasting,
+        }
+    }
+
+    /// The command that does the same again.
+    pub fn command(&self) -> String {
+        let long = self.lasting.map(|lasting| format!(" --seconds {}", lasting.as_secs()));
+        let (seed, long, name) = (self.seed, long.unwrap_or_default(), self.name);
+        format!("cargo test --locked --test faults -- --seed {seed}{long} \"{name}\"")
+    }
+}
