@@ -1,8 +1,10 @@
 //! What a fault is, what it is given, and what it leaves.
 
+use futures_util::FutureExt as _;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use sha2::{Digest as _, Sha256};
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
@@ -48,12 +50,19 @@ pub struct Campaign {
     pub seed: u64,
     /// The long form: what can be repeated goes on for so long.
     pub lasting: Option<Duration>,
+    /// Of a fault that is tried at many points, only those whose name contains this.
+    pub at: Option<String>,
 }
 
 #[allow(dead_code, reason = "for the faults to come")]
 impl Campaign {
     pub fn is_long(&self) -> bool {
         self.lasting.is_some()
+    }
+
+    /// Whether a point is to be tried.
+    pub fn is_wanted(&self, point: &str) -> bool {
+        self.at.as_ref().is_none_or(|at| point.contains(at.as_str()))
     }
 
     /// Chance, the same for the same seed and fault.
@@ -79,4 +88,13 @@ impl Campaign {
         let (seed, long, name) = (self.seed, long.unwrap_or_default(), self.name);
         format!("cargo test --locked --test faults -- --seed {seed}{long} \"{name}\"")
     }
+}
+
+/// Does something; gives the panic's message where it panics.
+pub async fn caught<T>(trying: impl Future<Output = T>) -> Result<T, String> {
+    AssertUnwindSafe(trying).catch_unwind().await.map_err(|panic| {
+        let told = panic.downcast_ref::<String>().cloned();
+        told.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+            .unwrap_or_default()
+    })
 }

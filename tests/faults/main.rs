@@ -9,11 +9,12 @@ mod going;
 #[path = "../suite/harness/mod.rs"]
 mod harness;
 mod kills;
+mod points;
 mod stage;
 mod table;
 mod truth;
 
-use campaign::{Campaign, Fault, Needs, Tried, fault};
+use campaign::{Campaign, Fault, Needs, caught, fault};
 use clap::Parser;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -28,7 +29,10 @@ const AT_ONCE: usize = 3;
 /// Every fault, in the order in which they are begun: the long ones first.
 fn faults() -> Vec<Fault> {
     use Needs::Nothing;
-    vec![fault("SIGKILL at every message of a run", Nothing, kills::at_every_message)]
+    vec![
+        fault("SIGKILL at every message of a run", Nothing, kills::at_every_message),
+        fault("SIGKILL at random times", Nothing, kills::at_random_times),
+    ]
 }
 
 /// Tries faults; by default each for as long as a pipeline can wait.
@@ -43,6 +47,9 @@ struct Arguments {
     /// The long form: every point, and what can be repeated for so long each
     #[arg(long)]
     seconds: Option<u64>,
+    /// Of faults that are tried at many points, only those points whose name contains this
+    #[arg(long)]
+    at: Option<String>,
     /// Only the faults that need more than PostgreSQL
     #[arg(long)]
     ignored: bool,
@@ -90,7 +97,12 @@ impl Arguments {
     }
 
     fn campaign(&self, name: &'static str) -> Campaign {
-        Campaign { name, seed: self.seed, lasting: self.seconds.map(Duration::from_secs) }
+        Campaign {
+            name,
+            seed: self.seed,
+            lasting: self.seconds.map(Duration::from_secs),
+            at: self.at.clone(),
+        }
     }
 }
 
@@ -141,12 +153,6 @@ async fn try_all(arguments: &Arguments, faults: Vec<Fault>) -> Table {
 
 async fn try_one(fault: Fault, campaign: Campaign) -> Row {
     let started = Instant::now();
-    // In a task of its own, which ends alone where an invariant does not hold.
-    let held: Result<Tried, String> = tokio::spawn((fault.run)(campaign)).await.map_err(|error| {
-        let panic = error.into_panic();
-        let told = panic.downcast_ref::<String>().cloned();
-        told.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
-            .unwrap_or_default()
-    });
+    let held = caught((fault.run)(campaign)).await;
     Row { name: fault.name, held, took: started.elapsed() }
 }

@@ -156,6 +156,12 @@ impl Stage {
         all.map(str::to_owned).collect()
     }
 
+    /// How many runs the record says are in this state.
+    pub async fn count_runs(&mut self, status: &str) -> i64 {
+        let runs = "SELECT count(*) FROM payment_monitor_jobs WHERE execution_status =";
+        self.ledger.number(&format!("{runs} '{status}'")).await
+    }
+
     /// Whether every row is as the statement says, but for the refused one.
     pub async fn is_in_line(&mut self) -> bool {
         self.ledger.text(ROWS).await == expected(self.bulk)
@@ -213,6 +219,7 @@ async fn template(bulk: i64) -> String {
     let report = ledger.run(request).await;
     assert_eq!(report.exit_code(), 0, "{:?}", report.summary);
     ledger.sql(COMPANY).await;
+    ledger.trust_logins().await;
     let name = ledger.into_template().await;
     templates.insert(bulk, name.clone());
     name
