@@ -22,6 +22,8 @@ pub struct Fault {
     /// A sentence.
     pub name: &'static str,
     pub needs: Needs,
+    /// It waits most of the time, and is tried besides all others.
+    pub is_waiting: bool,
     pub run: Box<dyn FnOnce(Campaign) -> Trying + Send>,
 }
 
@@ -32,7 +34,15 @@ pub fn fault<Run: Future<Output = Tried> + Send + 'static>(
     needs: Needs,
     run: fn(Campaign) -> Run,
 ) -> Fault {
-    Fault { name, needs, run: Box::new(move |campaign| Box::pin(run(campaign))) }
+    let run = Box::new(move |campaign| -> Trying { Box::pin(run(campaign)) });
+    Fault { name, needs, is_waiting: false, run }
+}
+
+impl Fault {
+    #[must_use]
+    pub fn waiting(self) -> Self {
+        Self { is_waiting: true, ..self }
+    }
 }
 
 /// What was tried: every invariant held, or the function would have panicked.

@@ -4,7 +4,7 @@ use crate::campaign::{Campaign, Tried};
 use crate::harness::PATIENCE;
 use crate::harness::proxy::{Moment, OPERATION, Point};
 use crate::points::{self, Course};
-use crate::stage::Stage;
+use crate::stage::{Scene, Stage};
 use rand_chacha::rand_core::RngCore as _;
 use std::time::Instant;
 
@@ -17,7 +17,7 @@ pub async fn at_every_message(campaign: Campaign) -> Tried {
 }
 
 async fn kill_at(point: Point, moment: Moment, turn: u64) -> Course {
-    let mut stage = Stage::small().await;
+    let mut stage = Stage::of(Scene::Small).await;
     let reached = stage.proxy.hold_at(point, moment);
     let mut run = stage.start_run(1, &[]);
     let held = tokio::select! {
@@ -38,7 +38,7 @@ async fn kill_at(point: Point, moment: Moment, turn: u64) -> Course {
 
 /// What holds of a killed run before anything else happens, after its rescue, and after the
 /// next run.
-async fn dead_but_not_forgotten(stage: &mut Stage, is_rescued: bool) {
+pub async fn dead_but_not_forgotten(stage: &mut Stage, is_rescued: bool) {
     stage.until_lock_is_free(PATIENCE).await;
     // Before any rescue: the process is gone, and that is told.
     stage.check().await;
@@ -56,7 +56,7 @@ pub async fn at_random_times(campaign: Campaign) -> Tried {
     let (since, mut random) = (Instant::now(), campaign.random());
     let (mut times, mut in_the_middle) = (0, 0);
     while campaign.goes_on(times, [30, 200], since) {
-        let mut stage = Stage::with_bulk(BULK).await;
+        let mut stage = Stage::of(Scene::Bulk(BULK)).await;
         let concurrency = [1, 8, 32][usize::try_from(times % 3).unwrap()];
         let at = i64::try_from(random.next_u64() % u64::try_from(BULK).unwrap()).unwrap();
         let run = stage.start_run(concurrency, &[]);

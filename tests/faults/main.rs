@@ -4,11 +4,14 @@
 //! Each fault is one function of one module, and one row of the table that is printed.
 
 mod campaign;
+mod cuts;
 mod going;
 #[allow(dead_code, unused_imports, reason = "shared with tests/suite, which needs other parts")]
 #[path = "../suite/harness/mod.rs"]
 mod harness;
 mod kills;
+mod network;
+mod paused;
 mod points;
 mod stage;
 mod table;
@@ -23,15 +26,36 @@ use table::{Row, Table};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-/// How many faults are tried at once: most of them wait most of the time.
+/// How many faults are tried at once, besides those that only wait most of the time.
 const AT_ONCE: usize = 3;
 
 /// Every fault, in the order in which they are begun: the long ones first.
 fn faults() -> Vec<Fault> {
     use Needs::Nothing;
     vec![
+        fault("SIGSTOP in the middle of perform, then SIGCONT", Nothing, paused::in_the_middle)
+            .waiting(),
+        fault(
+            "SIGSTOP between an operation's statement and its end, then SIGCONT",
+            Nothing,
+            paused::before_the_end_of_an_operation,
+        )
+        .waiting(),
+        fault("network frozen for 45 s in perform", Nothing, network::frozen_in_perform).waiting(),
+        fault("network frozen for ever in perform", Nothing, network::frozen_for_ever_in_perform)
+            .waiting(),
+        fault("network frozen for ever in fetch", Nothing, network::frozen_for_ever_in_fetch)
+            .waiting(),
+        fault("network frozen for ever in compare", Nothing, network::frozen_for_ever_in_compare)
+            .waiting(),
+        fault("network frozen at begin", Nothing, network::frozen_at_begin).waiting(),
+        fault("200 ms for each round trip", Nothing, network::slow).waiting(),
         fault("SIGKILL at every message of a run", Nothing, kills::at_every_message),
+        fault("connection cut at every message of a run", Nothing, cuts::of_a_run),
         fault("SIGKILL at random times", Nothing, kills::at_random_times),
+        fault("cut or SIGKILL at every message of approve", Nothing, cuts::of_an_approval),
+        fault("cut or SIGKILL at every message of rescue", Nothing, cuts::of_a_rescue),
+        fault("only the answer of an operation lost", Nothing, cuts::of_an_answer),
     ]
 }
 
@@ -109,6 +133,7 @@ impl Arguments {
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    std::panic::set_hook(Box::new(|panic| eprintln!("{panic}"))); // without a backtrace
     let (wanted, others): (Vec<Fault>, Vec<Fault>) =
         faults().into_iter().partition(|fault| arguments.wants(fault));
     if arguments.list {
@@ -137,8 +162,13 @@ async fn try_all(arguments: &Arguments, faults: Vec<Fault>) -> Table {
         let campaign = arguments.campaign(fault.name);
         let permits = Arc::clone(&permits);
         trying.spawn(async move {
-            let _permit = permits.acquire_owned().await.expect("never closed");
-            (position, try_one(fault, campaign).await)
+            let mut permit = None;
+            if !fault.is_waiting {
+                permit = Some(permits.acquire_owned().await.expect("never closed"));
+            }
+            let row = try_one(fault, campaign).await;
+            drop(permit);
+            (position, row)
         });
     }
     let mut rows = Vec::new();

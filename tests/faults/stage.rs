@@ -5,15 +5,35 @@
 //! the company itself changes (as the statement says) the moment an earlier one is performed.
 
 use crate::going::Going;
-use crate::harness::proxy::Proxy;
-use crate::harness::{Charge, Ledger, Listing, Output, Program, Subscription, request};
+use crate::harness::proxy::{Moment, OPERATION, Point, Proxy};
+use crate::harness::{Charge, Ledger, Listing, Output, PATIENCE, Program, Subscription, request};
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::sync::Mutex;
 
-/// Ledgers to copy, by the number of their rows: made once each.
-static TEMPLATES: Mutex<Option<HashMap<i64, String>>> = Mutex::const_new(None);
+/// Ledgers to copy: made once each.
+static TEMPLATES: Mutex<Option<HashMap<Scene, String>>> = Mutex::const_new(None);
+
+/// What has happened before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Scene {
+    /// A plan of an operation or two of each kind is due.
+    Small,
+    /// So many rows more are to be changed.
+    Bulk(i64),
+    /// A run holds its (small) plan.
+    Held,
+    /// A run was killed in the middle of its (small) plan.
+    Killed,
+}
+
+impl Scene {
+    fn bulk(self) -> i64 {
+        if let Self::Bulk(rows) = self { rows } else { 0 }
+    }
+}
 
 /// The company's own rules. Each update of a bulk row takes 2 ms, to be hit in the middle of.
 const COMPANY: &str = "
@@ -109,19 +129,22 @@ pub struct Stage {
 
 #[allow(dead_code, reason = "for the faults to come")]
 impl Stage {
-    /// One with so many rows to change besides those of each kind.
-    pub async fn with_bulk(bulk: i64) -> Self {
-        let ledger = Ledger::copy_of(&template(bulk).await).await;
+    pub async fn of(scene: Scene) -> Self {
+        let mut templates = TEMPLATES.lock().await;
+        let templates = templates.get_or_insert_default();
+        if let Entry::Vacant(place) = templates.entry(scene) {
+            place.insert(Box::pin(template(scene)).await);
+        }
+        let ledger = Ledger::copy_of(&templates[&scene]).await;
+        Self::on(ledger, scene.bulk()).await
+    }
+
+    async fn on(ledger: Ledger, bulk: i64) -> Self {
         let proxy = Proxy::to(ledger.server().port()).await;
         let behind = Program::new().with("DATABASE_URL", &proxy.url(&ledger.url()));
         let direct = Program::on(&ledger);
         let statement = after(bulk).write(direct.folder.path());
         Self { ledger, proxy, statement, behind, direct, bulk, told: HashSet::new() }
-    }
-
-    /// One with an operation or two of each kind.
-    pub async fn small() -> Self {
-        Self::with_bulk(0).await
     }
 
     /// Starts a run behind the proxy.
@@ -150,9 +173,12 @@ impl Stage {
     fn run_arguments(&self, concurrency: u32, more: &[&str]) -> Vec<String> {
         let (concurrency, path) = (concurrency.to_string(), self.statement.to_str().unwrap());
         let fixed = ["--output", "json", "run", "--settle", "0s", "--clock-skew", "1s"];
-        let caps = ["--max-changes", "none", "--max-deletes", "none"];
+        let caps = ["--max-deletes", "none"];
+        let is_capped = more.contains(&"--max-changes");
+        let free: &[&str] = if is_capped { &[] } else { &["--max-changes", "none"] };
         let rest = ["--concurrency", &concurrency, "--statement", path];
-        let all = fixed.into_iter().chain(caps).chain(rest).chain(more.iter().copied());
+        let more = free.iter().chain(more).copied();
+        let all = fixed.into_iter().chain(caps).chain(rest).chain(more);
         all.map(str::to_owned).collect()
     }
 
@@ -178,6 +204,19 @@ impl Stage {
         assert_eq!(again.code, 0, "the run after the next: {}", again.all());
         assert_eq!(again.json()["operations"]["planned"], 0, "{}", again.stdout);
         self.check().await;
+    }
+
+    /// The id of the run that began last.
+    pub async fn newest_run(&mut self) -> String {
+        self.ledger.text("SELECT id FROM payment_monitor_jobs ORDER BY id DESC LIMIT 1").await
+    }
+
+    /// Waits until so many operations of a bulk have been performed.
+    pub async fn until_performed(&mut self, operations: i64) {
+        let performed = "SELECT count(*) FROM payments WHERE provider_payment_id LIKE 'ch_bulk%'
+            AND amount_refunded_minor = 1";
+        let enough = format!("({performed}) >= {operations}");
+        self.until("operations are performed", PATIENCE, &enough).await;
     }
 
     /// Waits until nobody holds the run lock: the server notices that a process is gone a
@@ -207,20 +246,28 @@ impl Stage {
     }
 }
 
-async fn template(bulk: i64) -> String {
-    let mut templates = TEMPLATES.lock().await;
-    let templates = templates.get_or_insert_default();
-    if let Some(name) = templates.get(&bulk) {
-        return name.clone();
-    }
+async fn template(scene: Scene) -> String {
     let mut ledger = Ledger::with_users(3).await;
     let folder = tempfile::tempdir().unwrap();
-    let request = request(&before(bulk).write(folder.path()));
+    let request = request(&before(scene.bulk()).write(folder.path()));
     let report = ledger.run(request).await;
     assert_eq!(report.exit_code(), 0, "{:?}", report.summary);
     ledger.sql(COMPANY).await;
     ledger.trust_logins().await;
-    let name = ledger.into_template().await;
-    templates.insert(bulk, name.clone());
-    name
+    let stage = Stage::on(ledger, scene.bulk()).await;
+    match scene {
+        Scene::Small | Scene::Bulk(_) => {}
+        Scene::Held => {
+            let held = stage.start_run(1, &["--max-changes", "1"]).ends_within(PATIENCE).await;
+            assert_eq!(held.code, 4, "{}", held.all());
+        }
+        Scene::Killed => {
+            let reached = stage.proxy.hold_at(Point::Statement(OPERATION, 4), Moment::Before);
+            let run = stage.start_run(1, &[]);
+            let held = reached.await.unwrap();
+            run.kill().await;
+            held.cut();
+        }
+    }
+    stage.ledger.into_template().await
 }

@@ -169,6 +169,13 @@ impl Proxy {
         self.shared.frozen.send_replace(true);
     }
 
+    /// Is frozen for so long.
+    pub async fn freeze_for(&self, time: Duration) {
+        self.freeze();
+        tokio::time::sleep(time).await;
+        self.thaw();
+    }
+
     /// Lets everything through again, first what was sent meanwhile.
     pub fn thaw(&self) {
         self.shared.frozen.send_replace(false);
