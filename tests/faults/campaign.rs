@@ -62,6 +62,8 @@ pub struct Campaign {
     pub lasting: Option<Duration>,
     /// Of a fault that is tried at many points, only those whose name contains this.
     pub at: Option<String>,
+    /// Tells of every point.
+    pub is_verbose: bool,
 }
 
 #[allow(dead_code, reason = "for the faults to come")]
@@ -73,6 +75,13 @@ impl Campaign {
     /// Whether a point is to be tried.
     pub fn is_wanted(&self, point: &str) -> bool {
         self.at.as_ref().is_none_or(|at| point.contains(at.as_str()))
+    }
+
+    /// Tells what is tried now.
+    pub fn tell(&self, point: &str) {
+        if self.is_verbose {
+            eprintln!("{}: {point}", self.name);
+        }
     }
 
     /// Chance, the same for the same seed and fault.

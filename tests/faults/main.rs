@@ -61,6 +61,7 @@ fn faults() -> Vec<Fault> {
 
 /// Tries faults; by default each for as long as a pipeline can wait.
 #[derive(Debug, Parser)]
+#[allow(clippy::struct_excessive_bools, reason = "flags")]
 #[command(name = "faults")]
 struct Arguments {
     /// Only the faults whose name contains one of these
@@ -80,6 +81,9 @@ struct Arguments {
     /// Those too
     #[arg(long)]
     include_ignored: bool,
+    /// Tell of every point at which a fault is tried
+    #[arg(long, visible_alias = "no-capture")]
+    nocapture: bool,
     /// Only name them
     #[arg(long)]
     list: bool,
@@ -91,8 +95,6 @@ struct Arguments {
 #[derive(Debug, clap::Args)]
 #[allow(clippy::struct_excessive_bools, dead_code, reason = "flags, and none of them is read")]
 struct OtherArguments {
-    #[arg(long, hide = true, visible_alias = "no-capture")]
-    nocapture: bool,
     #[arg(long, short, hide = true)]
     quiet: bool,
     #[arg(long, hide = true)]
@@ -126,6 +128,7 @@ impl Arguments {
             seed: self.seed,
             lasting: self.seconds.map(Duration::from_secs),
             at: self.at.clone(),
+            is_verbose: self.nocapture,
         }
     }
 }
