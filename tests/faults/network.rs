@@ -13,8 +13,8 @@ const EACH_WAY: Duration = Duration::from_millis(100);
 /// With `--retry-for 10s`: a ping and its timeout (15 s), an attempt's timeout (35 s), retries,
 /// and as much again for recording the end.
 const ENDS_WITHIN: Duration = Duration::from_secs(150);
-/// A connection and its few questions have 10 s; the rest is for a busy machine.
-const BEGINS_WITHIN: Duration = Duration::from_secs(75);
+/// A beginning has a minute; the rest is for a busy machine.
+const BEGINS_WITHIN: Duration = Duration::from_secs(90);
 
 const RETRY: [&str; 2] = ["--retry-for", "10s"];
 
