@@ -1,7 +1,7 @@
 //! Servers on which no run can be made, real ones: a replica, a pooler, a full disk.
 
 use super::Program;
-use crate::harness::{Charge, Ledger, Listing, PATIENCE};
+use crate::harness::{Charge, Ledger, Listing, PATIENCE, Standby};
 use payment_monitor::postgres::{Options, PrivateServer, SUPERUSER};
 use payment_monitor::store::{Database, schema};
 use secrecy::SecretString;
@@ -16,19 +16,20 @@ async fn run_on(url: &str) -> super::Output {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_read_replica_is_refused() {
+async fn a_read_replica_is_refused_until_it_is_promoted() {
     let server = PrivateServer::start(Options::default()).await.unwrap();
     let url = server.url(SUPERUSER, "postgres");
     let database = Database::new(&SecretString::from(url.clone())).unwrap();
     let mut connection = database.connect().await.unwrap();
     schema::migrate(&mut connection, &database).await.unwrap();
-    sqlx::raw_sql("CHECKPOINT").execute(&mut connection).await.unwrap();
-    server.stop_immediate().await.unwrap();
-    std::fs::write(server.data_dir().join("standby.signal"), "").unwrap();
-    server.start_again().await.unwrap();
-    let output = run_on(&url).await;
+    let standby = Standby::of(&server).await;
+    let output = run_on(&standby.url(&server, SUPERUSER, "postgres")).await;
     assert_eq!(output.code, 3);
     assert!(output.stderr.contains("is a read replica"), "{}", output.stderr);
+    standby.promote().await;
+    server.stop_immediate().await.unwrap();
+    let output = run_on(&standby.url(&server, SUPERUSER, "postgres")).await;
+    assert_eq!(output.code, 0, "promoted, it is refused no more: {}", output.all());
 }
 
 /// A process that ends with its owner.

@@ -3,10 +3,12 @@
 mod ledger;
 mod program;
 pub mod proxy;
+mod standby;
 mod statement;
 
 pub use ledger::{Ledger, PATIENCE};
 pub use program::{Output, Program, finish, signal};
+pub use standby::Standby;
 pub use statement::{Charge, Listing, Subscription, time};
 
 use payment_monitor::reconcile::{Limit, Pin};
