@@ -3,16 +3,25 @@
 //!
 //! Each fault is one function of one module, and one row of the table that is printed.
 
+mod approvals;
 mod campaign;
+mod clock;
+mod contention;
 mod cuts;
+mod files;
 mod going;
 #[allow(dead_code, unused_imports, reason = "shared with tests/suite, which needs other parts")]
 #[path = "../suite/harness/mod.rs"]
 mod harness;
 mod kills;
+mod middle;
 mod network;
+mod overlap;
 mod paused;
 mod points;
+mod replicas;
+mod servers;
+mod space;
 mod stage;
 mod table;
 mod truth;
@@ -32,7 +41,7 @@ const AT_ONCE: usize = 3;
 /// Every fault, in the order in which they are begun: the long ones first.
 fn faults() -> Vec<Fault> {
     use Needs::Nothing;
-    vec![
+    let mut all = vec![
         fault("SIGSTOP in the middle of perform, then SIGCONT", Nothing, paused::in_the_middle)
             .waiting(),
         fault(
@@ -56,7 +65,19 @@ fn faults() -> Vec<Fault> {
         fault("cut or SIGKILL at every message of approve", Nothing, cuts::of_an_approval),
         fault("cut or SIGKILL at every message of rescue", Nothing, cuts::of_a_rescue),
         fault("only the answer of an operation lost", Nothing, cuts::of_an_answer),
-    ]
+    ];
+    let modules = [
+        replicas::faults,
+        servers::faults,
+        contention::faults,
+        overlap::faults,
+        approvals::faults,
+        files::faults,
+        clock::faults,
+        space::faults,
+    ];
+    all.extend(modules.into_iter().flat_map(|faults| faults()));
+    all
 }
 
 /// Tries faults; by default each for as long as a pipeline can wait.

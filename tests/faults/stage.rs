@@ -4,6 +4,8 @@
 //! The plan has new, changed and deleted rows, one that the company's rule refuses, and one that
 //! the company itself changes (as the statement says) the moment an earlier one is performed.
 
+mod elsewhere;
+
 use crate::going::Going;
 use crate::harness::proxy::{Moment, OPERATION, Point, Proxy};
 use crate::harness::{Charge, Ledger, Listing, Output, PATIENCE, Program, Subscription, request};
@@ -254,14 +256,8 @@ impl Stage {
 }
 
 async fn template(scene: Scene) -> String {
-    let mut ledger = Ledger::with_users(3).await;
-    let folder = tempfile::tempdir().unwrap();
-    let request = request(&before(scene.bulk()).write(folder.path()));
-    let report = ledger.run(request).await;
-    assert_eq!(report.exit_code(), 0, "{:?}", report.summary);
-    ledger.sql(COMPANY).await;
-    ledger.sql(PARTITIONS_AHEAD).await;
-    ledger.trust_logins().await;
+    let mut ledger = Ledger::empty().await;
+    furnish(&mut ledger, scene.bulk()).await;
     let stage = Stage::on(ledger, scene.bulk()).await;
     match scene {
         Scene::Small | Scene::Bulk(_) => {}
@@ -278,4 +274,16 @@ async fn template(scene: Scene) -> String {
         }
     }
     stage.ledger.into_template().await
+}
+
+/// Brings a ledger in line with the first statement, and adds the company's rules.
+async fn furnish(ledger: &mut Ledger, bulk: i64) {
+    ledger.trust_logins().await;
+    ledger.add_users(3).await;
+    let folder = tempfile::tempdir().unwrap();
+    let request = request(&before(bulk).write(folder.path()));
+    let report = Box::pin(ledger.run(request)).await;
+    assert_eq!(report.exit_code(), 0, "{:?}", report.summary);
+    ledger.sql(COMPANY).await;
+    ledger.sql(PARTITIONS_AHEAD).await;
 }

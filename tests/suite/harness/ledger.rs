@@ -1,14 +1,15 @@
 //! A ledger of a test's own, on the one server, with an independent record of its changes.
 
-use payment_monitor::postgres::{Options, PrivateServer, SUPERUSER};
+use payment_monitor::postgres::{HOST, Options, PrivateServer, SUPERUSER};
 use payment_monitor::run::{Report, Request, run};
 use payment_monitor::store::{Database, schema, seed};
 use secrecy::SecretString;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::OnceCell;
 
-static SERVER: OnceCell<PrivateServer> = OnceCell::const_new();
+static SERVER: OnceCell<Arc<PrivateServer>> = OnceCell::const_new();
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
 const TEMPLATE: &str = "ledger_template";
@@ -73,7 +74,9 @@ const UNPLANNED: &str = "SELECT count(*) FROM payment_monitor_results r WHERE NO
 pub struct Ledger {
     name: String,
     pub admin: PgConnection,
-    server: &'static PrivateServer,
+    server: Arc<PrivateServer>,
+    /// Where its primary listens.
+    port: u16,
 }
 
 impl Ledger {
@@ -85,8 +88,23 @@ impl Ledger {
     /// Makes one like another that nobody is connected to (see [`Ledger::into_template`]).
     pub async fn copy_of(template: &str) -> Self {
         let server = SERVER.get_or_init(start).await;
+        Self::copy_on(Arc::clone(server), template).await
+    }
+
+    /// Makes one on a server of its own.
+    pub async fn on_its_own_server() -> Self {
+        Self::copy_on(start().await, TEMPLATE).await
+    }
+
+    /// Makes another one on the same server.
+    pub async fn beside(&self) -> Self {
+        Self::copy_on(Arc::clone(&self.server), TEMPLATE).await
+    }
+
+    async fn copy_on(server: Arc<PrivateServer>, template: &str) -> Self {
         let name = format!("ledger_{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        let mut maintenance = connect(server, "postgres").await;
+        let port = server.port();
+        let mut maintenance = connect(&server, port, "postgres").await;
         let create = format!("CREATE DATABASE {name} TEMPLATE {template}");
         // Another test may be copying the template at this very moment.
         while let Err(error) =
@@ -95,8 +113,8 @@ impl Ledger {
             assert!(error.to_string().contains("being accessed"), "{error}");
             tokio::task::yield_now().await;
         }
-        let admin = connect(server, &name).await;
-        Self { name, admin, server }
+        let admin = connect(&server, port, &name).await;
+        Self { name, admin, server, port }
     }
 
     /// Closes it, so that it can be copied; gives its name.
@@ -108,7 +126,7 @@ impl Ledger {
     /// Removes it, whoever is still connected.
     pub async fn remove(self) {
         self.admin.close().await.unwrap();
-        let mut maintenance = connect(self.server, "postgres").await;
+        let mut maintenance = connect(&self.server, self.port, "postgres").await;
         let drop = AssertSqlSafe(format!("DROP DATABASE {} WITH (FORCE)", self.name));
         sqlx::raw_sql(drop).execute(&mut maintenance).await.unwrap();
     }
@@ -116,25 +134,42 @@ impl Ledger {
     /// Makes one with users 1 to `users`, of whom user n is customer `cus_n`.
     pub async fn with_users(users: i64) -> Self {
         let mut ledger = Self::empty().await;
+        ledger.add_users(users).await;
+        ledger
+    }
+
+    /// Adds users 1 to `users`, of whom user n is customer `cus_n`.
+    pub async fn add_users(&mut self, users: i64) {
         let insert = format!(
             "INSERT INTO users (id, provider_customer_id, email, created_at)
             SELECT n, 'cus_' || n, 'user' || n || '@example.com', '2026-01-01'
             FROM generate_series(1, {users}) n"
         );
-        ledger.sql(&insert).await;
-        ledger
+        self.sql(&insert).await;
     }
 
     /// Asks nobody for a password any more, on the whole server. A login by SCRAM takes most of
     /// the time that an unoptimized program needs.
     pub async fn trust_logins(&mut self) {
         let rules = self.server.data_dir().join("pg_hba.conf");
-        std::fs::write(rules, "host all all 127.0.0.1/32 trust\n").unwrap();
+        let trust = |database| format!("host {database} all {HOST}/32 trust\n");
+        std::fs::write(rules, trust("all") + &trust("replication")).unwrap();
         self.sql("SELECT pg_reload_conf()").await;
     }
 
-    pub fn server(&self) -> &'static PrivateServer {
-        self.server
+    pub fn server(&self) -> &PrivateServer {
+        &self.server
+    }
+
+    /// Connects again, to the port where its primary is now.
+    pub async fn reconnect(&mut self, port: u16) {
+        self.port = port;
+        self.admin = self.connect().await;
+    }
+
+    /// One more connection of the superuser's.
+    pub async fn connect(&self) -> PgConnection {
+        connect(&self.server, self.port, &self.name).await
     }
 
     pub fn name(&self) -> &str {
@@ -143,7 +178,14 @@ impl Ledger {
 
     /// The URL that the job connects to.
     pub fn url(&self) -> String {
-        self.server.url(WRITER, &self.name)
+        self.url_at(&[self.port])
+    }
+
+    /// The same with several hosts, of which the job finds the primary.
+    pub fn url_at(&self, ports: &[u16]) -> String {
+        let hosts: Vec<String> = ports.iter().map(|port| format!("{HOST}:{port}")).collect();
+        let (password, name) = (self.server.password(), &self.name);
+        format!("postgres://{WRITER}:{password}@{}/{name}", hosts.join(","))
     }
 
     pub fn database(&self) -> Database {
@@ -171,7 +213,7 @@ impl Ledger {
     /// Waits until so many of the job's sessions wait for a lock. Watched from a connection of
     /// its own: inside a transaction PostgreSQL shows the same sessions for ever.
     pub async fn until_sessions_wait(&self, sessions: i64) {
-        let mut watcher = connect(self.server, &self.name).await;
+        let mut watcher = self.connect().await;
         let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
             AND usename = 'job' AND wait_event_type = 'Lock'";
         let enough = async {
@@ -203,19 +245,20 @@ impl Ledger {
     }
 }
 
-async fn connect(server: &PrivateServer, database: &str) -> PgConnection {
-    let url = SecretString::from(server.url(SUPERUSER, database));
-    Database::new(&url).unwrap().named("company").connect().await.unwrap()
+async fn connect(server: &PrivateServer, port: u16, database: &str) -> PgConnection {
+    let password = server.password();
+    let url = format!("postgres://{SUPERUSER}:{password}@{HOST}:{port}/{database}");
+    Database::new(&SecretString::from(url)).unwrap().named("company").connect().await.unwrap()
 }
 
-async fn start() -> PrivateServer {
+async fn start() -> Arc<PrivateServer> {
     let server = PrivateServer::start(Options::default()).await.unwrap();
-    let mut maintenance = connect(&server, "postgres").await;
+    let mut maintenance = connect(&server, server.port(), "postgres").await;
     seed::create_database(&mut maintenance, TEMPLATE).await.unwrap();
-    let mut template = connect(&server, TEMPLATE).await;
+    let mut template = connect(&server, server.port(), TEMPLATE).await;
     let url = SecretString::from(server.url(SUPERUSER, TEMPLATE));
     schema::migrate(&mut template, &Database::new(&url).unwrap()).await.unwrap();
     sqlx::raw_sql(INDEPENDENT_RECORD).execute(&mut template).await.unwrap();
     seed::create_writer(&mut maintenance, WRITER, server.password()).await.unwrap();
-    server
+    Arc::new(server)
 }

@@ -3,6 +3,7 @@
 
 use payment_monitor::postgres::{HOST, PrivateServer, SUPERUSER};
 use std::fs;
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
@@ -94,10 +95,10 @@ fn follow(data_dir: &Path, primary: &PrivateServer, port: u16) {
         primary.port(),
         primary.password(),
     );
-    let settings = data_dir.join("postgresql.conf");
-    let mut text = fs::read_to_string(&settings).unwrap();
-    text += &format!("port = {port}\nprimary_conninfo = '{conninfo}'\n");
-    fs::write(settings, text).unwrap();
+    // Of a setting that occurs twice PostgreSQL takes the last.
+    let mut settings =
+        fs::OpenOptions::new().append(true).open(data_dir.join("postgresql.conf")).unwrap();
+    writeln!(settings, "port = {port}\nprimary_conninfo = '{conninfo}'").unwrap();
     fs::write(data_dir.join("standby.signal"), "").unwrap();
     let _ = fs::remove_file(data_dir.join("server.log"));
 }

@@ -3,6 +3,7 @@
 use super::wire::{self, First, Flush, Frontend};
 use super::{Gate, Moment, Reached, Shared};
 use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -49,7 +50,8 @@ pub async fn serve(shared: Arc<Shared>, mut client: TcpStream) {
     let talk = async {
         client.set_nodelay(true)?;
         thawed(&shared).await;
-        let mut server = TcpStream::connect(("127.0.0.1", shared.server)).await?;
+        let port = shared.server.load(Ordering::Relaxed);
+        let mut server = TcpStream::connect(("127.0.0.1", port)).await?;
         server.set_nodelay(true)?;
         if !start(&shared, &mut client, &mut server).await? {
             return Ok::<_, Over>(());

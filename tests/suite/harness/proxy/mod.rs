@@ -8,6 +8,7 @@
 mod connection;
 mod wire;
 
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -100,7 +101,8 @@ struct Points {
 }
 
 struct Shared {
-    server: u16,
+    /// The port that connections are passed on to.
+    server: AtomicU16,
     points: Mutex<Points>,
     frozen: watch::Sender<bool>,
     delay: watch::Sender<Duration>,
@@ -121,7 +123,7 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared {
-            server,
+            server: AtomicU16::new(server),
             points: Mutex::default(),
             frozen: watch::channel(false).0,
             delay: watch::channel(Duration::ZERO).0,
@@ -138,7 +140,8 @@ impl Proxy {
 
     /// The same URL by way of the proxy.
     pub fn url(&self, url: &str) -> String {
-        let (from, to) = (format!(":{}/", self.shared.server), format!(":{}/", self.port));
+        let server = self.shared.server.load(Ordering::Relaxed);
+        let (from, to) = (format!(":{server}/"), format!(":{}/", self.port));
         assert!(url.contains(&from), "the server's port is not in the URL");
         url.replace(&from, &to)
     }
@@ -179,6 +182,11 @@ impl Proxy {
     /// Lets everything through again, first what was sent meanwhile.
     pub fn thaw(&self) {
         self.shared.frozen.send_replace(false);
+    }
+
+    /// Passes new connections on to another port, as an address that moves with the primary.
+    pub fn move_to(&self, server: u16) {
+        self.shared.server.store(server, Ordering::Relaxed);
     }
 
     /// Takes this long in each direction from now on.
