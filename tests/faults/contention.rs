@@ -4,7 +4,6 @@ use crate::campaign::{Campaign, Fault, Needs, Tried, fault};
 use crate::harness::{Output, PATIENCE};
 use crate::middle::BULK;
 use crate::stage::Stage;
-use sqlx::{AssertSqlSafe, PgConnection};
 
 pub fn faults() -> Vec<Fault> {
     vec![
@@ -34,11 +33,6 @@ async fn unhinder(stage: &mut Stage, ids: &[&str]) {
     }
 }
 
-async fn execute(connection: &mut PgConnection, statement: &str) -> sqlx::Result<()> {
-    let statement = AssertSqlSafe(statement.to_owned());
-    sqlx::raw_sql(statement).execute(connection).await.map(drop)
-}
-
 /// What the newest run says of an operation: its outcome and why.
 async fn told_of(stage: &mut Stage, provider_id: &str) -> String {
     let told = format!(
@@ -66,16 +60,16 @@ async fn are_left(mut stage: Stage, output: &Output, left: &[(&str, &str)]) {
 
 /// One row is given free in time, another one is not.
 async fn held_rows(_: Campaign) -> Tried {
-    let (mut in_time, mut never) = (Stage::small().await, Stage::small().await);
-    let hold = "BEGIN; SELECT FROM payments WHERE provider_payment_id = 'ch_pending' FOR UPDATE";
-    in_time.ledger.sql(hold).await;
-    never.ledger.sql(hold).await;
+    let (mut in_time, never) = (Stage::small().await, Stage::small().await);
+    let row = "SELECT FROM payments WHERE provider_payment_id = 'ch_pending' FOR UPDATE";
+    let holders = [in_time.ledger.hold(row).await, never.ledger.hold(row).await];
     let waiting = in_time.start_run(2, &["--retry-for", "1m"]);
     let failing = never.start_run(2, &["--retry-for", "1s"]);
     let failed = failing.ends_within(PATIENCE).await;
     // The first attempt of the other one has timed out as well by now.
-    in_time.ledger.sql("COMMIT").await;
-    never.ledger.sql("COMMIT").await;
+    for holder in holders {
+        holder.let_go().await;
+    }
     let output = waiting.ends_within(PATIENCE).await;
     assert_eq!(output.code, 1, "1 for the refused operation: {}", output.all());
     in_time.check().await;
@@ -114,14 +108,12 @@ async fn deadlock(_: Campaign) -> Tried {
     stage.ledger.sql("CREATE SEQUENCE attempts").await;
     stage.ledger.sql(&trigger("ch_actor", "UPDATE", body)).await;
     // Whoever waits first finds the deadlock a second later, and gives in: the run.
-    let mut writer = stage.ledger.connect().await;
-    let begin = "SET deadlock_timeout = '1min'; BEGIN; UPDATE company_totals SET changes = 10";
-    execute(&mut writer, begin).await.unwrap();
+    let totals = "SET deadlock_timeout = '1min'; UPDATE company_totals SET changes = 10";
+    let mut writer = stage.ledger.hold(totals).await;
     let run = stage.start_run(2, &["--retry-for", "30s"]);
     stage.ledger.until_sessions_wait(1).await;
-    let row = "SELECT FROM payments WHERE provider_payment_id = 'ch_actor' FOR UPDATE";
-    execute(&mut writer, row).await.unwrap();
-    execute(&mut writer, "COMMIT").await.unwrap();
+    writer.does("SELECT FROM payments WHERE provider_payment_id = 'ch_actor' FOR UPDATE").await;
+    writer.let_go().await;
     let output = run.ends_within(PATIENCE).await;
     assert_eq!(output.code, 1, "1 for the refused operation: {}", output.all());
     let attempts = stage.ledger.number("SELECT last_value FROM attempts").await;

@@ -24,11 +24,11 @@ async fn cron(_: Campaign) -> Tried {
         let skipped = "SELECT count(*) FROM payment_monitor_jobs
             WHERE execution_status = 'skipped'";
         let others = stage.ledger.number(skipped).await + runs - 1;
-        stage.ledger.sql(&format!("BEGIN; {lock}")).await;
+        let holder = stage.ledger.hold(lock).await;
         let going: Vec<Going> = (0..runs).map(|_| stage.start_direct_run(1, &[])).collect();
         let all_others = format!("({skipped}) = {others}");
         stage.until("the others are skipped", PATIENCE, &all_others).await;
-        stage.ledger.sql("COMMIT").await;
+        holder.let_go().await;
         let mut codes = Vec::new();
         for run in going {
             codes.push(run.ends_within(PATIENCE).await.code);

@@ -6,6 +6,7 @@ use crate::harness::proxy::{Moment, Point};
 use crate::harness::{PATIENCE, Standby};
 use crate::middle::BULK;
 use crate::stage::Stage;
+use std::time::Duration;
 
 const CONCURRENCY: u32 = 4;
 
@@ -64,8 +65,9 @@ async fn complete(_: Campaign) -> Tried {
     let planning = staged.proxy.hold_at(refused_before, Moment::Answered);
     let comparing = staged.start_run(1, &["--retry-for", "1m"]);
     let held = tokio::time::timeout(PATIENCE, planning).await.unwrap().unwrap();
+    stage.close_gates(&[4]).await;
     let performing = stage.start_direct_run(CONCURRENCY, &["--retry-for", "1m"]);
-    stage.until_results(10).await;
+    stage.until_results(100).await;
     pair.fail_over(&mut [&mut stage, &mut staged]).await;
     staged.proxy.move_to(pair.standby.port());
     held.go_on();
@@ -98,20 +100,24 @@ async fn behind(_: Campaign) -> Tried {
     unplanned.reconnect(&pair.ports(), pair.primary).await;
     unknown.reconnect(&pair.ports(), pair.primary).await;
 
+    for (stage, gates) in [(&mut partly, &[1, 2][..]), (&mut unplanned, &[2]), (&mut unknown, &[2])]
+    {
+        stage.close_gates(gates).await;
+    }
     // The planner reads this table first: until then the run waits.
-    let lock = "BEGIN; LOCK TABLE payment_monitor_discrepancies IN ACCESS EXCLUSIVE MODE";
-    unplanned.ledger.sql(lock).await;
+    let table = "LOCK TABLE payment_monitor_discrepancies IN ACCESS EXCLUSIVE MODE";
+    let planner = unplanned.ledger.hold(table).await;
     let more = &["--retry-for", "1m"];
     let second = unplanned.start_direct_run(CONCURRENCY, more);
     unplanned.ledger.until_sessions_wait(1).await;
     let first = partly.start_direct_run(CONCURRENCY, more);
-    partly.until_results(10).await;
-    cut_off(&pair, &mut unknown).await;
-    let lost = partly.results("applied").await + 20;
-    unplanned.ledger.sql("COMMIT").await;
+    partly.until_held_up(1, 4).await;
+    cut_off(&pair, &unplanned).await;
+    partly.open_gate(1).await;
+    planner.let_go().await;
     let third = unknown.start_direct_run(CONCURRENCY, more);
     for stage in [&mut partly, &mut unplanned, &mut unknown] {
-        stage.until_results(lost.min(60)).await;
+        stage.until_held_up(2, 4).await;
     }
     pair.fail_over(&mut [&mut partly, &mut unplanned, &mut unknown]).await;
 
@@ -121,7 +127,7 @@ async fn behind(_: Campaign) -> Tried {
         third.ends_within(PATIENCE).await,
     ];
     for (output, stage, error) in [
-        (first, &mut partly, "not done"),
+        (first, &mut partly, "have no result"),
         (second, &mut unplanned, "plan"),
         (third, &mut unknown, "the record of this run is gone"),
     ] {
@@ -137,12 +143,18 @@ async fn behind(_: Campaign) -> Tried {
 }
 
 /// Makes the standby receive nothing any more.
-async fn cut_off(pair: &Pair, stage: &mut Stage) {
-    stage.ledger.reconnect(pair.standby.port()).await;
-    stage.ledger.sql("ALTER SYSTEM SET primary_conninfo = ''").await;
-    stage.ledger.sql("SELECT pg_reload_conf()").await;
-    let is_off = "NOT EXISTS (SELECT FROM pg_stat_wal_receiver)
-        AND current_setting('primary_conninfo') = ''";
-    stage.until("the standby receives nothing", PATIENCE, is_off).await;
-    stage.ledger.reconnect(pair.primary).await;
+async fn cut_off(pair: &Pair, stage: &Stage) {
+    let mut standby = stage.ledger.connect_at(pair.standby.port()).await;
+    for statement in ["ALTER SYSTEM SET primary_conninfo = ''", "SELECT pg_reload_conf()"] {
+        sqlx::raw_sql(statement).execute(&mut standby).await.unwrap();
+    }
+    let receives = "SELECT current_setting('primary_conninfo') <> ''
+        OR EXISTS (SELECT FROM pg_stat_wal_receiver)";
+    let mut again = tokio::time::interval(Duration::from_millis(10));
+    let cut_off = async {
+        while sqlx::query_scalar::<_, bool>(receives).fetch_one(&mut standby).await.unwrap() {
+            again.tick().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, cut_off).await.expect("the standby goes on receiving");
 }

@@ -169,7 +169,21 @@ impl Ledger {
 
     /// One more connection of the superuser's.
     pub async fn connect(&self) -> PgConnection {
-        connect(&self.server, self.port, &self.name).await
+        self.connect_at(self.port).await
+    }
+
+    /// One to a server that is not the primary.
+    pub async fn connect_at(&self, port: u16) -> PgConnection {
+        connect(&self.server, port, &self.name).await
+    }
+
+    /// Does something that holds a lock, in a transaction that stays open.
+    pub async fn hold(&self, statement: &str) -> Holder {
+        let mut holder = Holder(self.connect().await);
+        holder.does("SET idle_in_transaction_session_timeout = 0").await;
+        holder.does("BEGIN").await;
+        holder.does(statement).await;
+        holder
     }
 
     pub fn name(&self) -> &str {
@@ -242,6 +256,21 @@ impl Ledger {
         ] {
             assert_eq!(self.number(query).await, 0, "{what}");
         }
+    }
+}
+
+/// Somebody else, in the middle of a transaction.
+pub struct Holder(PgConnection);
+
+impl Holder {
+    pub async fn does(&mut self, statement: &str) {
+        let statement = AssertSqlSafe(statement.to_owned());
+        sqlx::raw_sql(statement).execute(&mut self.0).await.unwrap();
+    }
+
+    /// Commits.
+    pub async fn let_go(mut self) {
+        self.does("COMMIT").await;
     }
 }
 
