@@ -15,6 +15,10 @@ test *arguments:
 test-all:
     cargo test --locked -- --include-ignored
 
+# the fault campaign in its long form: `just faults --seed 8 SIGSTOP`
+faults *arguments:
+    cargo test --locked --test faults -- --include-ignored --seconds 60 {{ arguments }}
+
 # format, then everything that finds fault without running anything
 check:
     cargo fmt

@@ -120,6 +120,13 @@ fn only_commands_print() {
 }
 
 #[test]
+fn a_runs_time_and_ids_come_from_its_clock_only() {
+    let words = ["Utc::now", "Local::now", "SystemTime::now", "Uuid::now_v7", "Uuid::new_v7"];
+    let allowed = ["src/run/clock.rs", "src/commands/demo.rs", "src/demo"];
+    assert_none(places_outside(&allowed, &words));
+}
+
+#[test]
 fn links_between_documents_lead_somewhere() {
     assert_none(files(&["md"]).iter().flat_map(|file| {
         let folder = root().join(&file.path).parent().expect("a file has a folder").to_owned();

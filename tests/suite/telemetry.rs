@@ -135,6 +135,28 @@ async fn a_run_is_one_trace_with_a_span_per_operation_under_the_ids_of_the_recor
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_operation_that_was_tried_again_is_one_span_that_says_how_often() {
+    let mut ledger = Ledger::with_users(1).await;
+    ledger
+        .sql(
+            "CREATE SEQUENCE attempts; GRANT USAGE ON attempts TO PUBLIC;
+            CREATE FUNCTION busy() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN IF nextval('attempts') <= 2 THEN
+                RAISE 'busy' USING ERRCODE = '40001'; END IF; RETURN NEW; END $$;
+            CREATE TRIGGER busy BEFORE INSERT ON payments
+                FOR EACH ROW EXECUTE FUNCTION busy()",
+        )
+        .await;
+    let folder = TempDir::new().unwrap();
+    let (collector, address) = Collector::start().await;
+    let path = Listing::of([Charge::new("ch_1", 1)]).write(folder.path());
+    program(&ledger, &path, &format!("http://{address}")).await;
+    let spans = collector.spans();
+    let attempts = spans.iter().filter_map(|s| attribute(s, "payment_monitor.operation.attempts"));
+    assert_eq!(attempts.collect::<Vec<_>>(), ["3"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_collector_that_is_not_there_does_not_harm_the_run_and_the_loss_is_counted() {
     let (mut ledger, listing) = ledger_that_refuses_one().await;
     let folder = TempDir::new().unwrap();

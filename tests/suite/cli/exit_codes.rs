@@ -1,16 +1,9 @@
 //! Every exit code, as `--help` lists them.
 
-use super::{Program, finish};
-use crate::harness::{Charge, Ledger, Listing};
-use std::process::{Child, Command};
+use crate::harness::{Charge, Ledger, Listing, Program, finish, signal};
 
 fn charges(n: i64) -> Listing {
     Listing::of((1..=n).map(|n| Charge::new(&format!("ch_{n}"), n)))
-}
-
-fn signal(child: &Child, name: &str) {
-    let id = child.id().to_string();
-    assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,7 +108,7 @@ async fn while_another_run_goes_on_it_is_5() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signal_lets_operations_in_flight_finish_and_is_130_or_143() {
-    for (name, code) in [("-INT", 130), ("-TERM", 143)] {
+    for (name, code) in [("INT", 130), ("TERM", 143)] {
         let mut ledger = Ledger::with_users(1).await;
         let program = Program::on(&ledger);
         let first = charges(6).write(program.folder.path());
@@ -159,8 +152,8 @@ async fn a_second_signal_ends_the_program_at_once() {
     let statement = path.to_str().unwrap();
     let child = program.spawn(&["run", "--statement", statement, "--max-changes", "none"]);
     ledger.until_sessions_wait(1).await;
-    signal(&child, "-TERM");
-    signal(&child, "-TERM");
+    signal(&child, "TERM");
+    signal(&child, "TERM");
     let ended = tokio::time::timeout(crate::harness::PATIENCE, finish(child)).await.unwrap();
     assert_eq!(ended.code, 143);
     ledger.sql("COMMIT").await;

@@ -1,7 +1,7 @@
-//! Servers on which no run can be made, real ones: a replica, a pooler, a full disk.
+//! Servers on which no run can be made, real ones: a replica and a pooler.
 
 use super::Program;
-use crate::harness::{Charge, Ledger, Listing, PATIENCE};
+use crate::harness::{Charge, Ledger, Listing, PATIENCE, Standby};
 use payment_monitor::postgres::{Options, PrivateServer, SUPERUSER};
 use payment_monitor::store::{Database, schema};
 use secrecy::SecretString;
@@ -16,19 +16,20 @@ async fn run_on(url: &str) -> super::Output {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_read_replica_is_refused() {
+async fn a_read_replica_is_refused_until_it_is_promoted() {
     let server = PrivateServer::start(Options::default()).await.unwrap();
     let url = server.url(SUPERUSER, "postgres");
     let database = Database::new(&SecretString::from(url.clone())).unwrap();
     let mut connection = database.connect().await.unwrap();
     schema::migrate(&mut connection, &database).await.unwrap();
-    sqlx::raw_sql("CHECKPOINT").execute(&mut connection).await.unwrap();
-    server.stop_immediate().await.unwrap();
-    std::fs::write(server.data_dir().join("standby.signal"), "").unwrap();
-    server.start_again().await.unwrap();
-    let output = run_on(&url).await;
+    let standby = Standby::of(&server).await;
+    let output = run_on(&standby.url(&server, SUPERUSER, "postgres")).await;
     assert_eq!(output.code, 3);
     assert!(output.stderr.contains("is a read replica"), "{}", output.stderr);
+    standby.promote().await;
+    server.stop_immediate().await.unwrap();
+    let output = run_on(&standby.url(&server, SUPERUSER, "postgres")).await;
+    assert_eq!(output.code, 0, "promoted, it is refused no more: {}", output.all());
 }
 
 /// A process that ends with its owner.
@@ -78,44 +79,6 @@ async fn a_pooler_in_transaction_mode_is_refused_and_one_in_session_mode_is_not(
             assert!(output.stderr.contains("pooler in transaction mode"), "{}", output.stderr);
         }
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs root, to mount a small file system"]
-async fn a_full_disk_fails_the_run_and_nothing_is_half_done() {
-    let mut ledger = Ledger::with_users(1).await;
-    let folder = tempfile::tempdir().unwrap();
-    let mount = ["-t", "tmpfs", "-o", "size=2m,mode=777", "tmpfs", folder.path().to_str().unwrap()];
-    assert!(Command::new("mount").args(mount).status().unwrap().success());
-    readable(folder.path());
-    let place = folder.path().join("space");
-    std::fs::create_dir(&place).unwrap();
-    let owner = ledger.server().data_dir().to_str().unwrap().to_owned();
-    assert!(
-        Command::new("chown")
-            .arg(format!("--reference={owner}"))
-            .arg(&place)
-            .status()
-            .unwrap()
-            .success()
-    );
-    ledger.sql(&format!("CREATE TABLESPACE tiny LOCATION '{}'", place.display())).await;
-    ledger.sql("GRANT CREATE ON TABLESPACE tiny TO payment_monitor_owner").await;
-    ledger.sql("ALTER TABLE payment_monitor_staged_payments SET TABLESPACE tiny").await;
-    let program = Program::on(&ledger);
-    let many = (0..40_000).map(|n| Charge::new(&format!("ch_{n}"), 1));
-    let path = Listing::of(many).write(program.folder.path());
-    let output = program.run_statement(&path, &["--max-changes", "none"]).await;
-    assert_eq!(output.code, 3, "{}", output.all());
-    assert!(output.all().contains("no space left"), "{}", output.all());
-    assert_eq!(ledger.number("SELECT count(*) FROM payments").await, 0);
-    ledger.assert_invariants().await;
-    ledger.sql("ALTER TABLE payment_monitor_staged_payments SET TABLESPACE pg_default").await;
-    let few = Listing::of([Charge::new("ch_1", 1)]).write(program.folder.path());
-    let output = program.run_statement(&few, &["--max-changes", "none"]).await;
-    assert_eq!(output.code, 0, "{}", output.all());
-    ledger.sql("DROP TABLESPACE tiny").await;
-    assert!(Command::new("umount").arg(folder.path()).status().unwrap().success());
 }
 
 fn is_root() -> bool {

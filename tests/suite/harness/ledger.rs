@@ -1,14 +1,15 @@
 //! A ledger of a test's own, on the one server, with an independent record of its changes.
 
-use payment_monitor::postgres::{Options, PrivateServer, SUPERUSER};
+use payment_monitor::postgres::{HOST, Options, PrivateServer, SUPERUSER};
 use payment_monitor::run::{Report, Request, run};
 use payment_monitor::store::{Database, schema, seed};
 use secrecy::SecretString;
-use sqlx::{AssertSqlSafe, PgConnection, Row as _};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tokio::sync::OnceCell;
 
-static SERVER: OnceCell<PrivateServer> = OnceCell::const_new();
+static SERVER: OnceCell<Arc<PrivateServer>> = OnceCell::const_new();
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
 const TEMPLATE: &str = "ledger_template";
@@ -18,16 +19,16 @@ pub const PATIENCE: std::time::Duration = std::time::Duration::from_mins(1);
 pub const WRITER: &str = "job";
 
 /// Notes every change of the company's tables, whoever makes it, in a table that the program
-/// knows nothing of.
+/// knows nothing of. A change and its note have the same transaction (`xmin`).
 const INDEPENDENT_RECORD: &str = "
 CREATE TABLE recorded_changes (
     position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    relation text NOT NULL, row_id bigint NOT NULL, verb text NOT NULL,
+    relation text NOT NULL, row_id bigint NOT NULL, verb text NOT NULL, row_after jsonb,
     program text NOT NULL DEFAULT current_setting('application_name'));
 CREATE FUNCTION record_change() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
-    INSERT INTO recorded_changes (relation, row_id, verb)
-    VALUES (TG_TABLE_NAME, coalesce(NEW.id, OLD.id), TG_OP);
+    INSERT INTO recorded_changes (relation, row_id, verb, row_after)
+    VALUES (TG_TABLE_NAME, coalesce(NEW.id, OLD.id), TG_OP, to_jsonb(NEW));
     RETURN NULL;
 END $$;
 CREATE TRIGGER recorded AFTER INSERT OR UPDATE OR DELETE ON payments
@@ -35,20 +36,76 @@ CREATE TRIGGER recorded AFTER INSERT OR UPDATE OR DELETE ON payments
 CREATE TRIGGER recorded AFTER INSERT OR UPDATE OR DELETE ON subscriptions
     FOR EACH ROW EXECUTE FUNCTION record_change();";
 
+/// Changes of the program and `applied` results that have no counterpart: made or written in
+/// another transaction, of another run, of another row, with another state, or once more.
+const UNMATCHED: &str = "SELECT count(*) FROM (
+        SELECT relation, row_id, CASE verb WHEN 'INSERT' THEN 'INSERT' ELSE 'UPDATE' END AS verb,
+            xmin::text AS made_by, program, row_after, row_number() OVER (
+                PARTITION BY relation, row_id, xmin::text ORDER BY position) AS copy
+        FROM recorded_changes WHERE program LIKE 'payment-monitor%'
+    ) change FULL JOIN (
+        SELECT CASE WHEN payment_id IS NULL THEN 'subscriptions' ELSE 'payments' END AS relation,
+            coalesce(payment_id, subscription_id) AS row_id,
+            CASE action WHEN 'new' THEN 'INSERT' ELSE 'UPDATE' END AS verb,
+            xmin::text AS made_by, 'payment-monitor ' || job_id AS program, new_state,
+            row_number() OVER (PARTITION BY payment_id, subscription_id, xmin::text) AS copy
+        FROM payment_monitor_results WHERE outcome = 'applied'
+    ) result USING (relation, row_id, verb, made_by, program, copy)
+    WHERE change.relation IS NULL OR result.relation IS NULL
+        -- Times are written in another way in the two, and are left out.
+        OR NOT new_state - '{created_at,current_period_end,removed}'::text[] <@ row_after
+        OR (new_state ->> 'removed')::boolean <> (row_after ->> 'removed_at' IS NOT NULL)";
+
+/// Runs that have ended and whose totals are not what is counted.
+const MISCOUNTED: &str = "SELECT count(*) FROM payment_monitor_jobs j, LATERAL (SELECT
+        count(*) FILTER (WHERE outcome = 'applied') AS applied,
+        count(*) FILTER (WHERE outcome = 'failed') AS failed,
+        count(*) FILTER (WHERE outcome = 'conflict') AS conflict, count(*) AS total,
+        (SELECT count(*) FROM payment_monitor_operations WHERE job_id = j.id) AS planned
+        FROM payment_monitor_results r WHERE r.job_id = j.id) counted
+    WHERE execution_status <> 'running' AND (results_applied, results_failed,
+        results_conflict, total_results, operations_planned)
+        IS DISTINCT FROM (applied, failed, conflict, total, planned)";
+
+const UNPLANNED: &str = "SELECT count(*) FROM payment_monitor_results r WHERE NOT EXISTS (
+    SELECT FROM payment_monitor_operations o WHERE o.id = r.id AND o.job_id = r.job_id)";
+
 /// A database with the schema, and nothing in it.
 pub struct Ledger {
     name: String,
     pub admin: PgConnection,
-    server: &'static PrivateServer,
+    server: Arc<PrivateServer>,
+    /// Where its primary listens.
+    port: u16,
 }
 
 impl Ledger {
     /// Makes one.
     pub async fn empty() -> Self {
+        Self::copy_of(TEMPLATE).await
+    }
+
+    /// Makes one like another that nobody is connected to (see [`Ledger::into_template`]).
+    pub async fn copy_of(template: &str) -> Self {
         let server = SERVER.get_or_init(start).await;
+        Self::copy_on(Arc::clone(server), template).await
+    }
+
+    /// Makes one on a server of its own.
+    pub async fn on_its_own_server() -> Self {
+        Self::copy_on(start().await, TEMPLATE).await
+    }
+
+    /// Makes another one on the same server.
+    pub async fn beside(&self) -> Self {
+        Self::copy_on(Arc::clone(&self.server), TEMPLATE).await
+    }
+
+    async fn copy_on(server: Arc<PrivateServer>, template: &str) -> Self {
         let name = format!("ledger_{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        let mut maintenance = connect(server, "postgres").await;
-        let create = format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}");
+        let port = server.port();
+        let mut maintenance = connect(&server, port, "postgres").await;
+        let create = format!("CREATE DATABASE {name} TEMPLATE {template}");
         // Another test may be copying the template at this very moment.
         while let Err(error) =
             sqlx::raw_sql(AssertSqlSafe(create.clone())).execute(&mut maintenance).await
@@ -56,24 +113,77 @@ impl Ledger {
             assert!(error.to_string().contains("being accessed"), "{error}");
             tokio::task::yield_now().await;
         }
-        let admin = connect(server, &name).await;
-        Self { name, admin, server }
+        let admin = connect(&server, port, &name).await;
+        Self { name, admin, server, port }
+    }
+
+    /// Closes it, so that it can be copied; gives its name.
+    pub async fn into_template(self) -> String {
+        self.admin.close().await.unwrap();
+        self.name
+    }
+
+    /// Removes it, whoever is still connected.
+    pub async fn remove(self) {
+        self.admin.close().await.unwrap();
+        let mut maintenance = connect(&self.server, self.port, "postgres").await;
+        let drop = AssertSqlSafe(format!("DROP DATABASE {} WITH (FORCE)", self.name));
+        sqlx::raw_sql(drop).execute(&mut maintenance).await.unwrap();
     }
 
     /// Makes one with users 1 to `users`, of whom user n is customer `cus_n`.
     pub async fn with_users(users: i64) -> Self {
         let mut ledger = Self::empty().await;
+        ledger.add_users(users).await;
+        ledger
+    }
+
+    /// Adds users 1 to `users`, of whom user n is customer `cus_n`.
+    pub async fn add_users(&mut self, users: i64) {
         let insert = format!(
             "INSERT INTO users (id, provider_customer_id, email, created_at)
             SELECT n, 'cus_' || n, 'user' || n || '@example.com', '2026-01-01'
             FROM generate_series(1, {users}) n"
         );
-        ledger.sql(&insert).await;
-        ledger
+        self.sql(&insert).await;
     }
 
-    pub fn server(&self) -> &'static PrivateServer {
-        self.server
+    /// Asks nobody for a password any more, on the whole server. A login by SCRAM takes most of
+    /// the time that an unoptimized program needs.
+    pub async fn trust_logins(&mut self) {
+        let rules = self.server.data_dir().join("pg_hba.conf");
+        let trust = |database| format!("host {database} all {HOST}/32 trust\n");
+        std::fs::write(rules, trust("all") + &trust("replication")).unwrap();
+        self.sql("SELECT pg_reload_conf()").await;
+    }
+
+    pub fn server(&self) -> &PrivateServer {
+        &self.server
+    }
+
+    /// Connects again, to the port where its primary is now.
+    pub async fn reconnect(&mut self, port: u16) {
+        self.port = port;
+        self.admin = self.connect().await;
+    }
+
+    /// One more connection of the superuser's.
+    pub async fn connect(&self) -> PgConnection {
+        self.connect_at(self.port).await
+    }
+
+    /// One to a server that is not the primary.
+    pub async fn connect_at(&self, port: u16) -> PgConnection {
+        connect(&self.server, port, &self.name).await
+    }
+
+    /// Does something that holds a lock, in a transaction that stays open.
+    pub async fn hold(&self, statement: &str) -> Holder {
+        let mut holder = Holder(self.connect().await);
+        holder.does("SET idle_in_transaction_session_timeout = 0").await;
+        holder.does("BEGIN").await;
+        holder.does(statement).await;
+        holder
     }
 
     pub fn name(&self) -> &str {
@@ -82,7 +192,14 @@ impl Ledger {
 
     /// The URL that the job connects to.
     pub fn url(&self) -> String {
-        self.server.url(WRITER, &self.name)
+        self.url_at(&[self.port])
+    }
+
+    /// The same with several hosts, of which the job finds the primary.
+    pub fn url_at(&self, ports: &[u16]) -> String {
+        let hosts: Vec<String> = ports.iter().map(|port| format!("{HOST}:{port}")).collect();
+        let (password, name) = (self.server.password(), &self.name);
+        format!("postgres://{WRITER}:{password}@{}/{name}", hosts.join(","))
     }
 
     pub fn database(&self) -> Database {
@@ -110,7 +227,7 @@ impl Ledger {
     /// Waits until so many of the job's sessions wait for a lock. Watched from a connection of
     /// its own: inside a transaction PostgreSQL shows the same sessions for ever.
     pub async fn until_sessions_wait(&self, sessions: i64) {
-        let mut watcher = connect(self.server, &self.name).await;
+        let mut watcher = self.connect().await;
         let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
             AND usename = 'job' AND wait_event_type = 'Lock'";
         let enough = async {
@@ -132,47 +249,45 @@ impl Ledger {
     /// What must hold whatever has happened: every change in the ledger has exactly one
     /// `applied` result and every such result exactly one change; totals are counts.
     pub async fn assert_invariants(&mut self) {
-        let unmatched = "SELECT count(*) FROM (
-                SELECT relation, row_id, CASE verb WHEN 'INSERT' THEN 'INSERT' ELSE 'UPDATE' END v,
-                    count(*) FROM recorded_changes
-                WHERE program LIKE 'payment-monitor%' GROUP BY 1, 2, 3
-            ) change FULL JOIN (
-                SELECT CASE WHEN payment_id IS NULL THEN 'subscriptions' ELSE 'payments' END
-                        AS relation, coalesce(payment_id, subscription_id) AS row_id,
-                    CASE action WHEN 'new' THEN 'INSERT' ELSE 'UPDATE' END v, count(*)
-                FROM payment_monitor_results WHERE outcome = 'applied' GROUP BY 1, 2, 3
-            ) result USING (relation, row_id, v, count)
-            WHERE change.relation IS NULL OR result.relation IS NULL";
-        assert_eq!(self.number(unmatched).await, 0, "changes and results do not match");
-        let miscounted = "SELECT count(*) FROM payment_monitor_jobs j, LATERAL (SELECT
-                count(*) FILTER (WHERE outcome = 'applied') AS applied,
-                count(*) FILTER (WHERE outcome = 'failed') AS failed,
-                count(*) FILTER (WHERE outcome = 'conflict') AS conflict, count(*) AS total,
-                (SELECT count(*) FROM payment_monitor_operations WHERE job_id = j.id) AS planned
-                FROM payment_monitor_results r WHERE r.job_id = j.id) counted
-            WHERE execution_status <> 'running' AND (results_applied, results_failed,
-                results_conflict, total_results, operations_planned)
-                IS DISTINCT FROM (applied, failed, conflict, total, planned)";
-        assert_eq!(self.number(miscounted).await, 0, "totals are not counts");
-        let unplanned = "SELECT count(*) FROM payment_monitor_results r WHERE NOT EXISTS (
-            SELECT FROM payment_monitor_operations o WHERE o.id = r.id AND o.job_id = r.job_id)";
-        assert_eq!(self.number(unplanned).await, 0, "results without a planned operation");
+        for (query, what) in [
+            (UNMATCHED, "changes and results do not match"),
+            (MISCOUNTED, "totals are not counts"),
+            (UNPLANNED, "results without a planned operation"),
+        ] {
+            assert_eq!(self.number(query).await, 0, "{what}");
+        }
     }
 }
 
-async fn connect(server: &PrivateServer, database: &str) -> PgConnection {
-    let url = SecretString::from(server.url(SUPERUSER, database));
-    Database::new(&url).unwrap().named("company").connect().await.unwrap()
+/// Somebody else, in the middle of a transaction.
+pub struct Holder(PgConnection);
+
+impl Holder {
+    pub async fn does(&mut self, statement: &str) {
+        let statement = AssertSqlSafe(statement.to_owned());
+        sqlx::raw_sql(statement).execute(&mut self.0).await.unwrap();
+    }
+
+    /// Commits.
+    pub async fn let_go(mut self) {
+        self.does("COMMIT").await;
+    }
 }
 
-async fn start() -> PrivateServer {
+async fn connect(server: &PrivateServer, port: u16, database: &str) -> PgConnection {
+    let password = server.password();
+    let url = format!("postgres://{SUPERUSER}:{password}@{HOST}:{port}/{database}");
+    Database::new(&SecretString::from(url)).unwrap().named("company").connect().await.unwrap()
+}
+
+async fn start() -> Arc<PrivateServer> {
     let server = PrivateServer::start(Options::default()).await.unwrap();
-    let mut maintenance = connect(&server, "postgres").await;
+    let mut maintenance = connect(&server, server.port(), "postgres").await;
     seed::create_database(&mut maintenance, TEMPLATE).await.unwrap();
-    let mut template = connect(&server, TEMPLATE).await;
+    let mut template = connect(&server, server.port(), TEMPLATE).await;
     let url = SecretString::from(server.url(SUPERUSER, TEMPLATE));
     schema::migrate(&mut template, &Database::new(&url).unwrap()).await.unwrap();
     sqlx::raw_sql(INDEPENDENT_RECORD).execute(&mut template).await.unwrap();
     seed::create_writer(&mut maintenance, WRITER, server.password()).await.unwrap();
-    server
+    Arc::new(server)
 }

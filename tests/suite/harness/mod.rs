@@ -1,9 +1,14 @@
 //! What the tests stand on: a ledger of their own, statements, and the program.
 
 mod ledger;
+mod program;
+pub mod proxy;
+mod standby;
 mod statement;
 
 pub use ledger::{Ledger, PATIENCE};
+pub use program::{Output, Program, finish, signal};
+pub use standby::Standby;
 pub use statement::{Charge, Listing, Subscription, time};
 
 use payment_monitor::reconcile::{Limit, Pin};
