@@ -62,6 +62,8 @@ pub struct Campaign {
     pub lasting: Option<Duration>,
     /// Of a fault that is tried at many points, only those whose name contains this.
     pub at: Option<String>,
+    /// In the short form, at every so many messages.
+    pub every: u64,
     /// Tells of every point.
     pub is_verbose: bool,
 }
@@ -75,6 +77,17 @@ impl Campaign {
     /// Whether a point is to be tried.
     pub fn is_wanted(&self, point: &str) -> bool {
         self.at.as_ref().is_none_or(|at| point.contains(at.as_str()))
+    }
+
+    /// The same with a third of the messages in the short form: what happens at the others
+    /// differs little from what another fault tries there.
+    pub fn thinned(self) -> Self {
+        Self { every: 3, ..self }
+    }
+
+    /// Whether a message is tried at all: another third for each seed.
+    pub fn takes(&self, message: u64) -> bool {
+        self.is_long() || (message + self.seed / 3).is_multiple_of(self.every)
     }
 
     /// Tells what is tried now.

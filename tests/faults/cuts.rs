@@ -23,7 +23,7 @@ enum Act {
 
 /// Cuts the connection that a run is talking on, at each of its messages.
 pub async fn of_a_run(campaign: Campaign) -> Tried {
-    points::each(&campaign, &[OPERATION, ENDING], |point, moment, turn| async move {
+    points::each(&campaign.thinned(), &[OPERATION, ENDING], |point, moment, turn| async move {
         let stage = Stage::of(Scene::Small).await;
         let reached = stage.proxy.hold_at(point, moment);
         let run = stage.start_run(1, &RETRY);
@@ -32,7 +32,7 @@ pub async fn of_a_run(campaign: Campaign) -> Tried {
             Err(over) => return over,
         };
         is_honest(&mut stage, &output).await;
-        dead_but_not_forgotten(&mut stage, turn.is_multiple_of(2)).await;
+        dead_but_not_forgotten(&mut stage, turn).await;
         stage.remove().await;
         Course::Held(sql)
     })
@@ -68,37 +68,46 @@ pub async fn of_an_answer(_campaign: Campaign) -> Tried {
 
 /// Cuts the connection of an approval at each of its messages, or kills it there.
 pub async fn of_an_approval(campaign: Campaign) -> Tried {
-    points::each(&campaign, &["payment_monitor_events"], |point, moment, turn| async move {
-        let mut stage = Stage::of(Scene::Held).await;
-        let held = stage.newest_run().await;
-        let approve = ["approve", &held, "--by", "Ada", "--reason", "expected"];
-        let reached = stage.proxy.hold_at(point, moment);
-        let approval = stage.start(&[&approve[..], &RETRY, &["--concurrency", "1"]].concat());
-        let act = if turn.is_multiple_of(2) { Act::Cut } else { Act::Kill };
-        let (mut stage, sql, output) = match course(stage, approval, reached, act).await {
-            Ok(held) => held,
-            Err(over) => return over,
-        };
-        stage.until_lock_is_free(PATIENCE).await;
-        stage.check().await;
-        // It was recorded with its plan, or can be made again.
-        let decided = "SELECT count(*) FROM payment_monitor_events WHERE kind = 'approval'";
-        let is_decided = stage.ledger.number(decided).await == 1;
-        let again = stage.command(&approve).await;
-        let allowed: &[i32] = if is_decided { &[2] } else { &[0, 1] };
-        assert!(allowed.contains(&again.code), "{is_decided}, {}: {}", output.all(), again.all());
-        assert_eq!(stage.ledger.number(decided).await, 1, "one approval: {}", again.all());
-        stage.check().await;
-        stage.next_run_mends().await;
-        stage.remove().await;
-        Course::Held(sql)
-    })
+    points::each(
+        &campaign.thinned(),
+        &["payment_monitor_events"],
+        |point, moment, turn| async move {
+            let mut stage = Stage::of(Scene::Held).await;
+            let held = stage.newest_run().await;
+            let approve = ["approve", &held, "--by", "Ada", "--reason", "expected"];
+            let reached = stage.proxy.hold_at(point, moment);
+            let approval = stage.start(&[&approve[..], &RETRY, &["--concurrency", "1"]].concat());
+            let act = if turn.is_multiple_of(2) { Act::Cut } else { Act::Kill };
+            let (mut stage, sql, output) = match course(stage, approval, reached, act).await {
+                Ok(held) => held,
+                Err(over) => return over,
+            };
+            stage.until_lock_is_free(PATIENCE).await;
+            stage.check().await;
+            // It was recorded with its plan, or can be made again.
+            let decided = "SELECT count(*) FROM payment_monitor_events WHERE kind = 'approval'";
+            let is_decided = stage.ledger.number(decided).await == 1;
+            let again = stage.command(&approve).await;
+            let allowed: &[i32] = if is_decided { &[2] } else { &[0, 1] };
+            assert!(
+                allowed.contains(&again.code),
+                "{is_decided}, {}: {}",
+                output.all(),
+                again.all()
+            );
+            assert_eq!(stage.ledger.number(decided).await, 1, "one approval: {}", again.all());
+            stage.check().await;
+            stage.next_run_is_in_line().await;
+            stage.remove().await;
+            Course::Held(sql)
+        },
+    )
     .await
 }
 
 /// Cuts the connection of a rescue at each of its messages, or kills it there.
 pub async fn of_a_rescue(campaign: Campaign) -> Tried {
-    points::each(&campaign, &[ENDING], |point, moment, turn| async move {
+    points::each(&campaign.thinned(), &[ENDING], |point, moment, turn| async move {
         let stage = Stage::of(Scene::Killed).await;
         let reached = stage.proxy.hold_at(point, moment);
         let rescue = stage.start(&["rescue"]);
@@ -107,7 +116,7 @@ pub async fn of_a_rescue(campaign: Campaign) -> Tried {
             Ok(held) => held,
             Err(over) => return over,
         };
-        dead_but_not_forgotten(&mut stage, true).await;
+        dead_but_not_forgotten(&mut stage, turn).await;
         stage.remove().await;
         Course::Held(sql)
     })

@@ -30,32 +30,36 @@ async fn kill_at(point: Point, moment: Moment, turn: u64) -> Course {
     run.kill().await;
     let course = Course::Held(held.sql.clone());
     held.cut();
-    let is_rescued = turn.is_multiple_of(2);
-    dead_but_not_forgotten(&mut stage, is_rescued).await;
+    dead_but_not_forgotten(&mut stage, turn).await;
     stage.remove().await;
     course
 }
 
-/// What holds of a killed run before anything else happens, after its rescue, and after the
-/// next run.
-pub async fn dead_but_not_forgotten(stage: &mut Stage, is_rescued: bool) {
+/// What holds of a dead run before anything else happens, after its rescue (by the command at
+/// every second turn, else by the next run), and after the next run. At every third turn yet
+/// another run finds nothing left to do.
+pub async fn dead_but_not_forgotten(stage: &mut Stage, turn: u64) {
     stage.until_lock_is_free(PATIENCE).await;
     // Before any rescue: the process is gone, and that is told.
     stage.check().await;
-    if is_rescued {
+    if turn.is_multiple_of(2) {
         let rescue = stage.command(&["rescue"]).await;
         assert_eq!(rescue.code, 0, "{}", rescue.all());
         assert_eq!(stage.count_runs("running").await, 0, "{}", rescue.all());
         stage.check().await;
     }
-    stage.next_run_mends().await;
+    if turn.is_multiple_of(3) {
+        stage.next_run_mends().await;
+    } else {
+        stage.next_run_is_in_line().await;
+    }
 }
 
 /// Kills runs of many operations, one, eight and 32 at a time, whenever chance says.
 pub async fn at_random_times(campaign: Campaign) -> Tried {
     let (since, mut random) = (Instant::now(), campaign.random());
     let (mut times, mut in_the_middle) = (0, 0);
-    while campaign.goes_on(times, [30, 200], since) {
+    while campaign.goes_on(times, [12, 200], since) {
         let mut stage = Stage::of(Scene::Bulk(BULK)).await;
         let concurrency = [1, 8, 32][usize::try_from(times % 3).unwrap()];
         let at = i64::try_from(random.next_u64() % u64::try_from(BULK).unwrap()).unwrap();
@@ -66,9 +70,8 @@ pub async fn at_random_times(campaign: Campaign) -> Tried {
             tokio::task::yield_now().await;
         }
         run.kill().await;
-        let is_rescued = random.next_u64().is_multiple_of(2);
         in_the_middle += stage.count_runs("running").await;
-        dead_but_not_forgotten(&mut stage, is_rescued).await;
+        dead_but_not_forgotten(&mut stage, random.next_u64()).await;
         stage.remove().await;
         times += 1;
     }

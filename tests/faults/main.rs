@@ -149,6 +149,7 @@ impl Arguments {
             seed: self.seed,
             lasting: self.seconds.map(Duration::from_secs),
             at: self.at.clone(),
+            every: 1,
             is_verbose: self.nocapture,
         }
     }

@@ -115,7 +115,7 @@ async fn ended_honestly(stage: &mut Stage, output: &Output) {
     if output.code != 3 {
         assert!(stage.is_in_line().await, "{}", output.all());
     }
-    dead_but_not_forgotten(stage, true).await;
+    dead_but_not_forgotten(stage, 0).await;
 }
 
 fn told(output: &Output, since: Instant) -> String {
