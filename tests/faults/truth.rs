@@ -6,7 +6,10 @@ use serde_json::Value;
 /// The fate of every operation of a run, from the tables themselves.
 const FATES: &str = "string_agg(fate || ' ' || id, E'\\n' ORDER BY fate, id) FROM (
     SELECT o.id, coalesce(r.outcome, CASE j.execution_status WHEN 'running' THEN 'open'
-        WHEN 'held' THEN 'held' ELSE 'not_done' END) AS fate
+        WHEN 'held' THEN CASE WHEN EXISTS (SELECT FROM payment_monitor_events e
+            WHERE e.job_id = j.id AND e.kind IN ('approval', 'rejection'))
+            THEN 'not_done' ELSE 'held' END
+        ELSE 'not_done' END) AS fate
     FROM payment_monitor_operations o JOIN payment_monitor_jobs j ON j.id = o.job_id
     LEFT JOIN payment_monitor_results r ON r.id = o.id AND r.job_id = o.job_id";
 
