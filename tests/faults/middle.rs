@@ -32,8 +32,8 @@ impl Stage {
     pub async fn until_held_up(&mut self, gate: i64, operations: i64) {
         let waiting = format!(
             "(SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
-                AND objid = {gate} AND database =
-                    (SELECT oid FROM pg_database WHERE datname = current_database())) >= {operations}"
+                AND objid = {gate} AND database = (SELECT oid FROM pg_database
+                    WHERE datname = current_database())) >= {operations}"
         );
         self.until("operations wait at a gate", PATIENCE, &waiting).await;
     }
