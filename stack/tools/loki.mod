@@ -1,6 +1,6 @@
 module _
 
-go 1.26.0
+go 1.26.5
 
 require github.com/grafana/loki/v3 v3.7.8
 
