@@ -39,6 +39,8 @@ pub struct Backend {
 
 impl Backend {
     pub fn on(port: u16) -> Self {
+        // The client wants one even where it will never encrypt; the first to install it wins.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
         Self { client, address: format!("http://127.0.0.1:{port}") }
     }

@@ -84,7 +84,7 @@ impl Company {
     /// makes them others than those of the last run.
     pub async fn run(&self, prefix: &str, charges: i64, endpoint: &str, folder: &Path) -> Run {
         let charge = |n: i64| {
-            let charge = Charge::new(&format!("ch_{prefix}_{n}"), n % 1400)
+            let charge = Charge::new(&format!("ch_{prefix}_{n}"), n % 700)
                 .with("customer", format!("cus_{}", n % USERS + 1));
             if n == 7 { charge.with("amount", 0) } else { charge }
         };
