@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// Runs a program until its own input ends, then kills it; with its folder, should that be given.
+/// Runs a program until its own input ends, then kills it.
 const UNTIL_INPUT_ENDS: &str = r#"
 trap '' HUP INT TERM
 "$@" </dev/null & server=$!

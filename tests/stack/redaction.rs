@@ -66,7 +66,8 @@ async fn card_numbers_and_addresses_do_not_leave_the_gateway_and_ids_do() {
     let record = |(number, secret): (i64, &&str)| {
         json!({
             "timeUnixNano": (at + number).to_string(), "severityText": "INFO", "severityNumber": 9,
-            "body": { "stringValue": sentence(secret) }, "attributes": attributes(), "traceId": TRACE,
+            "body": { "stringValue": sentence(secret) }, "attributes": attributes(),
+            "traceId": TRACE,
         })
     };
     let records: Vec<Value> = (0..).zip(&SECRETS).map(record).collect();
