@@ -13,7 +13,11 @@ test *arguments:
 
 # and the tests that need more than PostgreSQL
 test-all:
-    cargo test --locked -- --include-ignored
+    cargo test --locked --lib --test suite --test faults --test repo -- --include-ignored
+
+# the job in front of real collectors, Tempo, Loki and Prometheus; the first time builds them (Go)
+stack *arguments:
+    stack/test {{ arguments }}
 
 # the fault campaign in its long form: `just faults --seed 8 SIGSTOP`
 faults *arguments:

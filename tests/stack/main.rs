@@ -1,0 +1,20 @@
+//! The job in front of the real servers: PostgreSQL, a collector on either host, the gateway,
+//! Tempo, Loki and Prometheus, all on loopback, from the configurations in `otel/`. What is
+//! asserted is what the servers' own APIs say. `stack/test` builds the servers and runs this.
+//!
+//! Every test has a stack of its own, which dies with it. Conditions are awaited, for long.
+
+mod asking;
+mod company;
+mod faults;
+mod hosts;
+mod late;
+mod process;
+mod redaction;
+mod servers;
+mod stack;
+mod trace;
+// The statements that the suite makes, too.
+#[allow(dead_code)]
+#[path = "../suite/harness/statement.rs"]
+mod statement;

@@ -1,0 +1,128 @@
+//! All servers together, each of which can be killed and started again.
+
+use crate::asking::{Backend, until};
+use crate::company::{Company, Run};
+use crate::process::{Process, Program};
+use crate::servers::{Place, Ports};
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use tempfile::TempDir;
+
+pub const JOB_AGENT: &str = "agent-job";
+pub const DATABASE_AGENT: &str = "agent-db";
+pub const GATEWAY: &str = "gateway";
+pub const TEMPO: &str = "tempo";
+pub const LOKI: &str = "loki";
+pub const PROMETHEUS: &str = "prometheus";
+
+pub struct Stack {
+    // Dropped in this order: the servers go before their folder.
+    running: BTreeMap<String, Process>,
+    programs: Vec<Program>,
+    pub company: Company,
+    pub ports: Ports,
+    pub tempo: Backend,
+    pub prometheus: Backend,
+    pub loki: Backend,
+    folder: TempDir,
+}
+
+impl Stack {
+    /// Everything up and ready.
+    pub async fn start() -> Self {
+        let company = Company::found().await;
+        let everyone = std::fs::Permissions::from_mode(0o755);
+        let folder = tempfile::Builder::new().permissions(everyone).tempdir().unwrap();
+        certify(folder.path());
+        let ports = Ports::find();
+        let place = Place { folder: folder.path(), ports: &ports };
+        let programs = vec![
+            place.tempo(),
+            place.loki(),
+            place.prometheus(),
+            place.gateway(),
+            place.job_agent(),
+            place.database_agent(&company.monitored_by(), &company.log()),
+        ];
+        let mut stack = Self {
+            running: BTreeMap::new(),
+            programs,
+            company,
+            tempo: Backend::on(ports.tempo),
+            prometheus: Backend::on(ports.prometheus),
+            loki: Backend::on(ports.loki),
+            ports,
+            folder,
+        };
+        let names: Vec<String> = stack.programs.iter().map(|p| p.name.clone()).collect();
+        for name in &names {
+            stack.launch(name);
+        }
+        for name in &names {
+            stack.until_ready(name).await;
+        }
+        stack
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self, name: &str) {
+        drop(self.running.remove(name).expect("it runs"));
+    }
+
+    /// Starts a killed server again, and waits until it says that it is ready.
+    pub async fn start_again(&mut self, name: &str) {
+        self.launch(name);
+        self.until_ready(name).await;
+    }
+
+    fn launch(&mut self, name: &str) {
+        let process = self.program(name).start();
+        self.running.insert(name.to_owned(), process);
+    }
+
+    fn program(&self, name: &str) -> &Program {
+        self.programs.iter().find(|program| program.name == name).expect("a server's name")
+    }
+
+    async fn until_ready(&self, name: &str) {
+        let (port, path) = match name {
+            TEMPO => (self.ports.tempo, "/ready"),
+            LOKI => (self.ports.loki, "/ready"),
+            PROMETHEUS => (self.ports.prometheus, "/-/ready"),
+            GATEWAY => (self.ports.gateway.health, "/"),
+            JOB_AGENT => (self.ports.job_agent.health, "/"),
+            DATABASE_AGENT => (self.ports.database_agent.health, "/"),
+            _ => unreachable!("a server's name"),
+        };
+        let backend = Backend::on(port);
+        let program = self.program(name);
+        until(&format!("{name} to be ready"), async || {
+            let answer = backend.get(path, &[]).await;
+            answer.map(drop).map_err(|e| format!("{e}\n{}", program.log_tail()))
+        })
+        .await;
+    }
+
+    /// One run of the job, whose telemetry goes to its host's agent.
+    pub async fn run(&self, prefix: &str, charges: i64) -> Run {
+        let endpoint = format!("http://127.0.0.1:{}", self.ports.job_agent.grpc);
+        self.company.run(prefix, charges, &endpoint, self.folder.path()).await
+    }
+
+    /// The agent's door for programs without a library.
+    pub fn job_agent(&self) -> Backend {
+        Backend::on(self.ports.job_agent.http)
+    }
+
+    pub fn log(&self, name: &str) -> String {
+        std::fs::read_to_string(&self.program(name).log).unwrap()
+    }
+}
+
+/// The gateway's certificate, which the agents are told to trust.
+fn certify(folder: &Path) {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(folder.join("cert.pem"), made.cert.pem()).unwrap();
+    std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+}
