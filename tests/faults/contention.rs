@@ -7,7 +7,8 @@ use crate::stage::Stage;
 
 pub fn faults() -> Vec<Fault> {
     vec![
-        fault("another writer holds rows for longer than lock_timeout", Needs::Nothing, held_rows),
+        fault("another writer holds rows for longer than lock_timeout", Needs::Nothing, held_rows)
+            .waiting(),
         fault("a slow trigger of the company's is cancelled", Needs::Nothing, slow_trigger),
         fault("a deadlock with another writer", Needs::Nothing, deadlock),
         fault("serialization failures that pass", Needs::Nothing, passing),
@@ -87,7 +88,8 @@ async fn slow_trigger(campaign: Campaign) -> Tried {
     let run = stage.start_run(2, &["--retry-for", "1s"]);
     let cancel = "SELECT coalesce(bool_and(pg_cancel_backend(pid)), false) FROM pg_stat_activity
         WHERE datname = current_database() AND wait_event = 'PgSleep'";
-    let mut ended = Box::pin(run.ends_within(PATIENCE));
+    // At least two attempts, of 30 s each in the long form.
+    let mut ended = Box::pin(run.ends_within(PATIENCE * 3));
     let mut again = tokio::time::interval(std::time::Duration::from_millis(100));
     let output = loop {
         tokio::select! {
