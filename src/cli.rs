@@ -1,6 +1,6 @@
 //! The command line. Every setting that a flag sets has a variable and a key of the same name.
 
-use crate::config::Parsed;
+use crate::config::{LogFormat, Parsed};
 use crate::domain::RunId;
 use crate::exit;
 use crate::reconcile::Limit;
@@ -22,6 +22,9 @@ pub struct Cli {
     #[command(flatten)]
     pub connection: ConnectionFlags,
 
+    #[command(flatten)]
+    pub telemetry: TelemetryFlags,
+
     /// What goes to standard output; everything else goes to standard error
     #[arg(long, global = true, env = "PAYMENT_MONITOR_OUTPUT", default_value = "human")]
     pub output: Output,
@@ -42,6 +45,38 @@ pub struct ConnectionFlags {
     #[arg(long, global = true, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub database_url: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Args, Serialize)]
+pub struct TelemetryFlags {
+    /// How long the last telemetry may take to be delivered [default: 5s]
+    #[arg(
+        long,
+        global = true,
+        env = "PAYMENT_MONITOR_TELEMETRY_TIMEOUT",
+        value_name = "TIME SPAN"
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub telemetry_timeout: Option<Parsed<humantime::Duration>>,
+    /// End with 1 where telemetry was lost and all else went well
+    #[arg(long, global = true, env = "PAYMENT_MONITOR_STRICT_TELEMETRY", num_args = 0..=1,
+        default_missing_value = "true", value_name = "BOOL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strict_telemetry: Option<bool>,
+    /// Where the database host's load during a run is asked for [default: nowhere]
+    #[arg(
+        long,
+        global = true,
+        env = "PAYMENT_MONITOR_PROMETHEUS_URL",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prometheus_url: Option<String>,
+    /// The form of log lines on standard error: human or json [default: human]
+    #[arg(long, global = true, env = "PAYMENT_MONITOR_LOG_FORMAT", value_name = "NAME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_format: Option<Parsed<LogFormat>>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -66,10 +101,23 @@ pub enum Command {
     Reject(DecideArgs),
     /// End runs whose process has died (the next run does it by itself)
     Rescue,
+    /// Traces of runs that are over
+    #[command(subcommand)]
+    Trace(TraceCommand),
     /// Print a completion script for a shell
     Completions { shell: clap_complete::Shell },
     /// Print the manual page
     Man,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum TraceCommand {
+    /// Make a run's trace again from the database, with the same ids, and send it
+    Replay {
+        /// A run's id, or `latest`
+        #[arg(value_name = "RUN")]
+        run: String,
+    },
 }
 
 #[derive(Debug, Args)]

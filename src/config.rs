@@ -91,6 +91,29 @@ pub struct Settings {
     concurrency: Option<u32>,
     retry_for: Option<Parsed<humantime::Duration>>,
     mapping: Option<Mapping>,
+    telemetry_timeout: Option<Parsed<humantime::Duration>>,
+    strict_telemetry: bool,
+    prometheus_url: Option<SecretString>,
+    log_format: Option<Parsed<LogFormat>>,
+}
+
+/// The form of log lines on standard error.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    #[default]
+    Human,
+    Json,
+}
+
+impl FromStr for LogFormat {
+    type Err = String;
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "human" => Ok(Self::Human),
+            "json" => Ok(Self::Json),
+            other => Err(format!("{other:?} is neither human nor json")),
+        }
+    }
 }
 
 impl Settings {
@@ -151,6 +174,26 @@ impl Settings {
     /// How long to go on trying when the database goes away.
     pub fn retry_for(&self) -> Duration {
         span(self.retry_for.as_ref(), Duration::from_secs(30))
+    }
+
+    /// How long the last telemetry may take to be delivered.
+    pub fn telemetry_timeout(&self) -> Duration {
+        span(self.telemetry_timeout.as_ref(), Duration::from_secs(5))
+    }
+
+    /// Whether a run that lost telemetry is not a success.
+    pub fn strict_telemetry(&self) -> bool {
+        self.strict_telemetry
+    }
+
+    /// Where the database host's load is asked for.
+    pub fn prometheus_url(&self) -> Option<&SecretString> {
+        self.prometheus_url.as_ref()
+    }
+
+    /// The form of log lines on standard error.
+    pub fn log_format(&self) -> LogFormat {
+        self.log_format.as_ref().map_or(LogFormat::Human, |format| format.value)
     }
 
     /// What a run is asked to do.

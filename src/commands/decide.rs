@@ -1,5 +1,6 @@
 //! `approve` and `reject`: a person decides on what a run held or withheld.
 
+use super::delivery::deliver;
 use super::printer::{self, Printer};
 use super::session::{Session, with_progress};
 use crate::cli::DecideArgs;
@@ -11,9 +12,9 @@ pub async fn approve(session: &Session, printer: Printer, args: &DecideArgs) -> 
     let (environment, progress) = session.environment()?;
     let mut report =
         with_progress(progress, Box::pin(run::approve(&environment, approval(args)))).await?;
-    report.summary.telemetry = session.deliver();
+    let exit_code = deliver(session, &environment, &mut report).await;
     printer.report(&report);
-    Ok(report.exit_code())
+    Ok(exit_code)
 }
 
 pub async fn reject(session: &Session, printer: Printer, args: &DecideArgs) -> anyhow::Result<u8> {

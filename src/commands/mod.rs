@@ -2,6 +2,7 @@
 //! with which code the program ends.
 
 mod decide;
+mod delivery;
 mod demo;
 mod discrepancies;
 mod migrate;
@@ -12,6 +13,7 @@ mod run;
 mod runs;
 mod session;
 mod show;
+mod trace;
 
 use crate::cli::{Cli, Command};
 use crate::exit;
@@ -47,20 +49,23 @@ fn with_session(cli: Cli, printer: Printer) -> u8 {
         Err(error) => return printer::fail(&error),
     };
     let done = session.block_on(async {
-        match cli.command {
-            Command::Demo(args) => Box::pin(demo::demo(&session, printer, &args)).await,
+        let done = match &cli.command {
+            Command::Demo(args) => Box::pin(demo::demo(&session, printer, args)).await,
             Command::Migrate => migrate::migrate(&session, printer).await,
-            Command::Run(args) => Box::pin(run::run(&session, printer, &args)).await,
-            Command::Runs(args) => answered(runs::runs(&session, printer, &args)).await,
-            Command::Show(args) => answered(show::show(&session, printer, &args)).await,
+            Command::Run(args) => Box::pin(run::run(&session, printer, args)).await,
+            Command::Runs(args) => answered(runs::runs(&session, printer, args)).await,
+            Command::Show(args) => answered(show::show(&session, printer, args)).await,
             Command::Discrepancies(args) => {
-                answered(discrepancies::discrepancies(&session, printer, &args)).await
+                answered(discrepancies::discrepancies(&session, printer, args)).await
             }
-            Command::Approve(args) => Box::pin(decide::approve(&session, printer, &args)).await,
-            Command::Reject(args) => decide::reject(&session, printer, &args).await,
+            Command::Approve(args) => Box::pin(decide::approve(&session, printer, args)).await,
+            Command::Reject(args) => decide::reject(&session, printer, args).await,
+            Command::Trace(command) => trace::trace(&session, printer, command).await,
             Command::Rescue => rescue::rescue(&session, printer).await,
             Command::Completions { .. } | Command::Man => Ok(exit::DONE),
-        }
+        };
+        session.shutdown().await;
+        done
     });
     done.unwrap_or_else(|error| printer::fail(&error))
 }

@@ -1,5 +1,6 @@
 //! `run`: does one run and tells what it did; or, as a dry run, what it would do.
 
+use super::delivery::deliver;
 use super::printer::{self, Printer};
 use super::render::figures::counted;
 use super::session::{Session, with_progress};
@@ -18,9 +19,9 @@ pub async fn run(session: &Session, printer: Printer, args: &RunArgs) -> anyhow:
         return Box::pin(dry_run(&environment, &request, printer)).await;
     }
     let mut report = with_progress(progress, run::run(&environment, request)).await?;
-    report.summary.telemetry = session.deliver();
+    let exit_code = deliver(session, &environment, &mut report).await;
     printer.report(&report);
-    Ok(report.exit_code())
+    Ok(exit_code)
 }
 
 async fn dry_run(

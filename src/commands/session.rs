@@ -2,10 +2,11 @@
 
 use super::printer;
 use crate::cli::{Cli, Command};
-use crate::config::{ErasedFlags, Settings};
+use crate::config::{ErasedFlags, LogFormat, Settings};
+use crate::domain::Account;
 use crate::run::{Environment, Progress, Signal, Stop};
 use crate::store::Database;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{self, Telemetry};
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::cell::RefCell;
@@ -36,11 +37,8 @@ impl Session {
     /// Settings that can't be used.
     pub fn start(cli: &Cli) -> anyhow::Result<Self> {
         let settings = Settings::load(cli.config.as_deref(), &flags(cli))?;
-        let telemetry = Telemetry::from_environment().unwrap_or_else(|why| {
-            printer::note(&format!("warning: {why}"));
-            Telemetry::default()
-        });
-        subscribe(&telemetry);
+        let telemetry = telemetry(&cli.command);
+        subscribe(&telemetry, settings.log_format());
         let runtime = Runtime::new().context("starting the program's threads")?;
         Ok(Self { settings, runtime, telemetry: RefCell::new(telemetry) })
     }
@@ -76,24 +74,55 @@ impl Session {
         let (progress, watched) = watch::channel(Progress::default());
         let environment = Environment {
             database,
-            host: gethostname::gethostname().to_string_lossy().into_owned(),
+            host: host(),
             version: VERSION,
             stop: listen()?,
             progress,
             concurrency: self.settings.concurrency(),
             retry_for: self.settings.retry_for(),
+            telemetry: self.telemetry.borrow().handle(),
         };
         Ok((environment, watched))
     }
 
-    /// Delivers the telemetry that is left, and tells what became of it.
-    pub fn deliver(&self) -> Option<crate::domain::run::SpanAccount> {
-        tokio::task::block_in_place(|| self.telemetry.take().shutdown())
+    /// Delivers the telemetry that is left, and tells what became of it; once.
+    pub async fn shutdown(&self) -> Option<Account> {
+        let telemetry = self.telemetry.take();
+        telemetry.shutdown(self.settings.telemetry_timeout()).await
     }
 }
 
+/// What does or retells a run is traced; what only reads the record is not.
+fn telemetry(command: &Command) -> Telemetry {
+    let is_traced = match command {
+        Command::Run(args) => !args.dry_run,
+        Command::Approve(_) | Command::Rescue | Command::Trace(_) | Command::Demo(_) => true,
+        _ => false,
+    };
+    if !is_traced {
+        return Telemetry::default();
+    }
+    let mut settings = telemetry::Settings::from_environment();
+    if matches!(command, Command::Rescue | Command::Trace(_)) {
+        settings.metrics = None; // they are of the last run, which this is not
+    }
+    for why in &settings.warnings {
+        printer::note(&format!("warning: {why}"));
+    }
+    let host = host();
+    let source = telemetry::Source { host: &host, version: VERSION };
+    Telemetry::start(&settings, &source).unwrap_or_else(|why| {
+        printer::note(&format!("warning: {why}"));
+        Telemetry::default()
+    })
+}
+
+fn host() -> String {
+    gethostname::gethostname().to_string_lossy().into_owned()
+}
+
 fn flags(cli: &Cli) -> Vec<&dyn ErasedFlags> {
-    let mut flags: Vec<&dyn ErasedFlags> = vec![&cli.connection];
+    let mut flags: Vec<&dyn ErasedFlags> = vec![&cli.connection, &cli.telemetry];
     match &cli.command {
         Command::Run(args) => {
             flags.extend([&args.statement as &dyn ErasedFlags, &args.guard, &args.work]);
@@ -104,24 +133,31 @@ fn flags(cli: &Cli) -> Vec<&dyn ErasedFlags> {
     flags
 }
 
-/// Each layer has a filter of its own: `RUST_LOG=warn` must not delete the trace.
-fn subscribe(telemetry: &Telemetry) {
-    let console = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+/// Each layer has a filter of its own: `RUST_LOG=warn` must not delete what is exported.
+fn subscribe(telemetry: &Telemetry, format: LogFormat) {
+    let logs = telemetry.logs_layer().map(|layer| {
+        layer.with_filter(Targets::new().with_target("payment_monitor", LevelFilter::INFO))
+    });
+    let written = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let written = match format {
+        LogFormat::Human => written.boxed(),
+        LogFormat::Json => written.json().flatten_event(true).boxed(),
+    };
+    let written = written.with_filter(console(format));
+    let _ = tracing_subscriber::registry().with(logs).with(written).try_init();
+}
+
+/// What is written to standard error. People are told by the summary how a run and each of its
+/// operations ended; machines by a line each.
+fn console(format: LogFormat) -> EnvFilter {
+    let default = match format {
+        LogFormat::Human => "warn,payment_monitor::run::observe=off",
+        LogFormat::Json => "warn,payment_monitor=info",
+    };
+    let console = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     // It quotes the values of parameters that it does not know, a misspelt password's too.
     let quoting = "sqlx_postgres::options::parse=off".parse().expect("a directive");
-    let console = console.add_directive(quoting);
-    let console =
-        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(console);
-    let spans = telemetry.tracer().map(|tracer| {
-        tracing_opentelemetry::layer()
-            .with_location(false)
-            .with_threads(false)
-            .with_target(false)
-            .with_tracked_inactivity(false)
-            .with_tracer(tracer)
-            .with_filter(Targets::new().with_target("payment_monitor", LevelFilter::INFO))
-    });
-    let _ = tracing_subscriber::registry().with(spans).with(console).try_init();
+    console.add_directive(quoting)
 }
 
 fn listen() -> anyhow::Result<Stop> {

@@ -29,7 +29,7 @@ pub async fn show(session: &Session, printer: Printer, args: &ShowArgs) -> anyho
     Ok(exit::DONE)
 }
 
-async fn find(connection: &mut PgConnection, name: &str) -> anyhow::Result<RunId> {
+pub(super) async fn find(connection: &mut PgConnection, name: &str) -> anyhow::Result<RunId> {
     if name != "latest" {
         let unknown = |_| RunError::Refused(format!("{name:?} is not a run's id, nor `latest`"));
         return Ok(name.parse().map_err(unknown)?);

@@ -1,5 +1,6 @@
 //! A run: one execution of the job.
 
+use super::account::Account;
 use super::operation::{Outcome, named};
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
@@ -92,9 +93,9 @@ pub struct Summary {
     pub operations: Counts,
     pub withheld_deletes: u64,
     pub phases: Vec<Phase>,
-    /// Spans made, acknowledged by the collector and lost; none where no endpoint is configured
-    /// or where the summary is read back from the database.
-    pub telemetry: Option<SpanAccount>,
+    /// What became of the telemetry; none where no endpoint is configured or where the summary
+    /// is read back from the database.
+    pub telemetry: Option<Account>,
 }
 
 /// Operations of a run, by how they ended.
@@ -148,14 +149,9 @@ pub struct Phase {
     pub name: String,
     pub offset_us: u64,
     pub duration_us: u64,
-}
-
-/// What became of the spans that a process made.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-pub struct SpanAccount {
-    pub made: u64,
-    pub acknowledged: u64,
-    pub lost: u64,
+    /// Why it came to no end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// An operation as it was performed, for people who watch: which, how it ended, and when.

@@ -4,18 +4,19 @@
 use super::clock::Clock;
 use super::error::RunError;
 use super::lock::RunLock;
+use super::observe;
 use super::stop::Stop;
-use crate::domain::run::{Outcomes, Phase, RunId, Status};
-use crate::exit;
+use crate::domain::run::{Outcomes, Phase, RunId};
 use crate::store::connection::{self, Database};
 use crate::store::{DatabaseError, jobs, lock, schema};
-use crate::telemetry::{names, spans};
+use crate::telemetry::{Handle, LiveSpan, Parts, Place, Sampler, names, spans};
+use chrono::{DateTime, Utc};
+use opentelemetry::context::FutureExt as _;
 use sqlx::{Connection as _, PgConnection};
 use std::future::Future;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
-use tracing::{Instrument as _, Span};
 
 /// How long a beginning may take: several connections, and a statement or two on each.
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
@@ -32,6 +33,8 @@ pub struct Environment {
     pub concurrency: u32,
     /// How long to go on trying when the database goes away.
     pub retry_for: Duration,
+    /// Where spans, metrics and logs go; the default leads nowhere.
+    pub telemetry: Handle,
 }
 
 /// How far a run has come, for whoever watches.
@@ -51,7 +54,10 @@ pub struct Run {
     pub database: Database,
     pub lock: RunLock,
     pub environment: Environment,
-    pub root: Span,
+    pub root: LiveSpan,
+    pub sampler: Mutex<Option<Sampler>>,
+    /// The span of the phase that performs, while it goes on.
+    pub performing: Mutex<Arc<LiveSpan>>,
     pub server: spans::Server,
     pub phases: Mutex<Vec<Phase>>,
     /// What this process knows of its operations, should the record not be to be had.
@@ -104,6 +110,7 @@ async fn record(environment: &Environment, parent: Option<RunId>) -> Result<Begu
         return Err(RunError::Paused);
     }
     run.is_recorded = true;
+    observe::began(&mut run);
     Ok(Begun::Started(run))
 }
 
@@ -127,9 +134,8 @@ pub async fn prepare(
 async fn take(environment: &Environment, parent: Option<RunId>) -> Result<Prepared, RunError> {
     let checked = check(&environment.database).await;
     let (clock, id) = Clock::start_after(checked.as_ref().ok().and_then(|found| found.newest));
-    let root = spans::root(id, parent);
     let Checked { schema: schema_name, .. } = checked.inspect_err(|error| {
-        spans::end_root(&root, Status::Failed, exit::FAILED, Some(&super::told(error)));
+        observe::not_begun(environment, (id, parent), &clock, &super::told(error));
     })?;
     let database = environment.database.named(&lock::application_name(id.0));
     let connection = database.connect().await?;
@@ -143,7 +149,9 @@ async fn take(environment: &Environment, parent: Option<RunId>) -> Result<Prepar
         clock,
         lock,
         environment: environment.clone(),
-        root,
+        root: LiveSpan::default(),
+        sampler: Mutex::new(Sampler::start()),
+        performing: Mutex::default(),
         server: spans::Server {
             address: address.to_owned(),
             port,
@@ -197,9 +205,13 @@ impl Run {
         work: impl Future<Output = Result<T, RunError>>,
     ) -> Result<T, RunError> {
         self.environment.progress.send_replace(Progress { phase: name, done: 0, total: 0 });
-        let span = spans::phase(&self.root, self.id, name);
+        let _room = self.environment.telemetry.admit().await;
         let offset = self.clock.elapsed();
-        let work = work.instrument(span.clone());
+        let span = Arc::new(observe::phase(self, name));
+        if name == names::PERFORM {
+            self.perform_in(Arc::clone(&span));
+        }
+        let work = work.with_context(span.context());
         let done = if matches!(name, names::PERFORM | names::FINISH) {
             work.await
         } else {
@@ -209,22 +221,44 @@ impl Run {
                 () = self.lock.until_gone() => Err(self.lock_lost()),
             }
         };
-        if let Err(error) = &done {
-            spans::end_unperformed(&span, &error.to_string());
+        self.perform_in(Arc::default());
+        let error = done.as_ref().err().map(RunError::told);
+        if let Some(error) = &error {
+            span.note(|span| spans::end_unperformed(span, error));
         }
-        self.note_phase(name, offset);
+        span.end(self.note_phase(name, offset, error));
         done
     }
 
-    fn note_phase(&self, name: &str, offset: Duration) {
+    fn perform_in(&self, span: Arc<LiveSpan>) {
+        *self.performing.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = span;
+    }
+
+    /// How the host was loaded up to now; asked once.
+    pub fn resource_use(&self) -> Option<serde_json::Value> {
+        let mut sampler = self.sampler.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        sampler.take().and_then(Sampler::finish)
+    }
+
+    /// Where the next operation's span belongs.
+    pub fn place(&self, parts: &mut Parts) -> Place {
+        let performing = self.performing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        parts.next(&performing, || self.clock.now())
+    }
+
+    /// Gives when the phase ended.
+    fn note_phase(&self, name: &str, offset: Duration, error: Option<String>) -> DateTime<Utc> {
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let duration = self.clock.elapsed().saturating_sub(offset);
         let phase = Phase {
             name: name.to_owned(),
             offset_us: micros(offset),
             duration_us: micros(duration),
+            error,
         };
+        let end = observe::end_of(&self.clock, &phase);
         self.phases.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(phase);
+        end
     }
 
     /// Does something that is broken off when the run lock is gone.

@@ -2,13 +2,14 @@
 
 use super::begin::Run;
 use super::error::RunError;
+use super::observe;
 use super::plan::Plan;
 use super::report::{Conclusion, Report, blank, counts};
 use super::retry;
 use crate::domain::run::{Status, Summary};
 use crate::store::ending::{self, Ending, Totals};
 use crate::store::{discrepancies, runs};
-use crate::telemetry::{names, spans};
+use crate::telemetry::names;
 use sqlx::Connection as _;
 use std::sync::Arc;
 
@@ -45,8 +46,8 @@ pub(super) async fn finish(
         }
     }
     let report = Report { summary, operations: conclusion.operations, stopped_by };
-    let error = report.summary.error.as_deref();
-    spans::end_root(&run.root, report.summary.status, report.exit_code(), error);
+    observe::ended(&run, &report);
+    observe::measure(&run, &report.summary).await;
     if let Some(run) = Arc::into_inner(run) {
         run.lock.release().await;
     }
@@ -68,6 +69,7 @@ fn ending(run: &Run, conclusion: &Conclusion, ended: &Result<(), RunError>) -> E
     Ending {
         duration: run.clock.elapsed(),
         phases: serde_json::to_value(&phases).ok(),
+        resource_use: run.resource_use(),
         error,
         ..Ending::of(status).with(planned)
     }

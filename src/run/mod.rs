@@ -2,6 +2,7 @@
 //!
 //! Nothing here prints: what happened is in the [`Report`], and in the database.
 
+pub mod account;
 mod approve;
 mod begin;
 mod clock;
@@ -11,11 +12,13 @@ mod fetch;
 mod finish;
 mod guard;
 pub mod lock;
+mod observe;
 mod operation;
 mod perform;
 mod pin;
 mod plan;
 mod preview;
+mod replay;
 mod report;
 mod rescue;
 mod retry;
@@ -26,6 +29,7 @@ pub use begin::{Environment, Progress, answered};
 pub use clock::Clock;
 pub use error::{RunError, told};
 pub use preview::{Preview, preview};
+pub use replay::replay;
 pub use report::Report;
 pub use rescue::rescue_only;
 pub use stop::{Signal, Stop};

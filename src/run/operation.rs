@@ -2,16 +2,17 @@
 
 use super::begin::Run;
 use super::error::RunError;
+use super::observe;
 use super::retry::{self, ATTEMPT_TIMEOUT};
 use crate::domain::operation::{Action, Operation, Outcome};
 use crate::domain::run::Status;
 use crate::store::error::{Fault, brief, fault};
 use crate::store::{jobs, operations, refusals, results};
-use crate::telemetry::spans;
+use crate::telemetry::Place;
 use chrono::{DateTime, Utc};
+use opentelemetry::context::FutureExt as _;
 use sqlx::PgConnection;
 use tokio::time::Instant;
-use tracing::{Instrument as _, Span};
 
 /// How an operation ended, and after how many attempts.
 #[derive(Debug, Clone)]
@@ -43,17 +44,17 @@ enum Attempted {
 pub async fn perform(
     run: &Run,
     kept: &mut Kept,
-    parent: &Span,
+    place: &Place,
     operation: &Operation,
     known_until: DateTime<Utc>,
 ) -> Result<Performed, RunError> {
-    let span = spans::operation(parent, run.id, &run.server, operation);
-    let ended = attempts(run, kept, operation, known_until).instrument(span.clone()).await;
+    let _room = run.environment.telemetry.admit().await;
+    let (began, span) = (Instant::now(), observe::operation(run, place, operation));
+    let attempts = attempts(run, kept, operation, known_until);
+    let ended = attempts.with_context(span.context()).await;
     match &ended {
-        Ok(done) => {
-            spans::end_operation(&span, done.outcome, done.attempts, done.error.as_deref());
-        }
-        Err(error) => spans::end_unperformed(&span, &error.to_string()),
+        Ok(done) => observe::performed(run, &span, operation, done, began.elapsed()),
+        Err(error) => observe::unperformed(run, &span, &error.to_string()),
     }
     ended
 }
@@ -79,7 +80,7 @@ async fn attempts(
         };
         match fault(&error) {
             met if met.may_pass() && !is_last => {
-                tracing::warn!(operation = %operation.id, error = brief(&error), "trying again");
+                observe::retrying(run, operation, &brief(&error));
                 tokio::time::sleep(pauses.next().unwrap_or_default()).await;
             }
             Fault::Unwritable(why) => return Err(RunError::Unwritable(why)),
@@ -133,6 +134,7 @@ async fn attempt(
 /// A new connection, if the server behind it has the plan: after a failover to a replica that was
 /// behind it may not, and an operation without a plan must not be performed.
 async fn reconnect(run: &Run, operation: &Operation) -> sqlx::Result<Option<PgConnection>> {
+    observe::reconnecting(run);
     let mut connection = run.database.for_operations().open().await?;
     let is_planned = operations::is_planned(&mut connection, operation.id).await?;
     Ok(is_planned.then_some(connection))

@@ -8,12 +8,12 @@ use crate::domain::operation::Operation;
 use crate::domain::run::PerformedOperation;
 use crate::store::error::brief;
 use crate::store::operations;
+use crate::telemetry::{Parts, Place};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use std::sync::Arc;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
-use tracing::Span;
 
 /// How many operations are read from the stored plan at a time.
 const BATCH: i64 = 1_000;
@@ -22,9 +22,8 @@ const KEPT_MAX: usize = 1_000;
 
 struct Work {
     run: Arc<Run>,
-    span: Span,
     known_until: DateTime<Utc>,
-    queue: Mutex<mpsc::Receiver<Operation>>,
+    queue: Mutex<mpsc::Receiver<(Operation, Place)>>,
     kept: std::sync::Mutex<Vec<PerformedOperation>>,
     total: u64,
 }
@@ -44,7 +43,6 @@ pub async fn perform(
     let (sender, queue) = mpsc::channel(run.environment.concurrency as usize);
     let work = Arc::new(Work {
         run: Arc::clone(run),
-        span: Span::current(),
         known_until,
         queue: Mutex::new(queue),
         kept: std::sync::Mutex::default(),
@@ -72,16 +70,18 @@ pub async fn perform(
 async fn feed(
     run: &Run,
     plan: &mut operation::Kept,
-    queue: mpsc::Sender<Operation>,
+    queue: mpsc::Sender<(Operation, Place)>,
 ) -> Result<(), RunError> {
+    let mut parts = Parts::new(&run.environment.telemetry, run.id);
     let mut after = None;
     loop {
         let batch = next_batch(run, plan, after).await?;
         let Some(last) = batch.last() else { return Ok(()) };
         after = Some(last.id);
         for operation in batch {
+            let place = run.place(&mut parts);
             tokio::select! {
-                sent = queue.send(operation) => if sent.is_err() { return Ok(()) },
+                sent = queue.send((operation, place)) => if sent.is_err() { return Ok(()) },
                 signal = run.environment.stop.wait() => return Err(RunError::Stopped(signal)),
             }
         }
@@ -127,8 +127,8 @@ async fn join_in(work: Arc<Work>) -> Result<(), RunError> {
 async fn work_off(work: Arc<Work>, mut connection: operation::Kept) -> Result<(), RunError> {
     loop {
         let next = work.queue.lock().await.recv().await;
-        let Some(operation) = next else { return Ok(()) };
-        if let Err(error) = perform_one(&work, &mut connection, &operation).await {
+        let Some((operation, place)) = next else { return Ok(()) };
+        if let Err(error) = perform_one(&work, &mut connection, &operation, &place).await {
             // The others end at their next operation: the queue is closed for all.
             work.queue.lock().await.close();
             return Err(error);
@@ -140,6 +140,7 @@ async fn perform_one(
     work: &Work,
     connection: &mut operation::Kept,
     operation: &Operation,
+    place: &Place,
 ) -> Result<(), RunError> {
     let run = &work.run;
     if let Some(signal) = run.environment.stop.requested() {
@@ -149,7 +150,7 @@ async fn perform_one(
         return Err(run.lock_lost());
     }
     let offset = run.clock.elapsed();
-    let done = operation::perform(run, connection, &work.span, operation, work.known_until).await?;
+    let done = operation::perform(run, connection, place, operation, work.known_until).await?;
     run.progress(run.outcomes.add(done.outcome), work.total);
     let mut kept = work.kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if kept.len() < KEPT_MAX {

@@ -2,6 +2,8 @@
 
 use super::begin::{Environment, Prepared, Run, prepare};
 use super::error::RunError;
+use super::observe;
+use super::replay::replay;
 use crate::domain::run::{RunId, Status};
 use crate::store::ending::{self, Ending};
 use crate::store::error::fault;
@@ -43,10 +45,22 @@ async fn rescue_all(connection: &mut PgConnection, own: &Run) -> Result<Vec<RunI
     for dead in open.into_iter().filter(|open| open.id != own.id.0) {
         let id = RunId(dead.id);
         fence_off(connection, own, &dead).await?;
-        tracing::warn!(run = %id, "ended a run whose process had died");
+        observe::rescued(id);
+        retell(connection, own, id).await;
         rescued.push(id);
     }
     Ok(rescued)
+}
+
+/// The trace of a run whose process died is made again: what it had sent is completed.
+async fn retell(connection: &mut PgConnection, own: &Run, dead: RunId) {
+    let telemetry = &own.environment.telemetry;
+    if telemetry.is_enabled()
+        && let Err(error) = replay(connection, telemetry, &own.server, dead).await
+    {
+        let why = error.told();
+        tracing::warn!(payment_monitor.run.id = %dead, "its trace was not made again: {why}");
+    }
 }
 
 async fn fence_off(

@@ -172,6 +172,20 @@ async fn open_primary_at(place: &PgConnectOptions) -> sqlx::Result<Option<PgConn
     Ok((!is_replica).then_some(connection))
 }
 
+/// The schema that names without one are looked up in.
+///
+/// # Errors
+/// The database.
+pub async fn current_schema(
+    connection: &mut PgConnection,
+    database: &Database,
+) -> Result<String, DatabaseError> {
+    sqlx::query_scalar!(r#"SELECT coalesce(current_schema()::text, 'none') AS "schema!""#)
+        .fetch_one(connection)
+        .await
+        .map_err(|e| database.explain(&e))
+}
+
 /// Refuses a server on which a run can't be made: a replica, or one that is read-only. Gives
 /// the schema that names without one are looked up in.
 ///

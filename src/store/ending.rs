@@ -19,6 +19,7 @@ pub struct Ending {
     pub known_until: Option<DateTime<Utc>>,
     pub plan_digest: Option<Vec<u8>>,
     pub phases: Option<serde_json::Value>,
+    pub resource_use: Option<serde_json::Value>,
     pub error: Option<String>,
 }
 
@@ -35,6 +36,7 @@ impl Ending {
             known_until: None,
             plan_digest: None,
             phases: None,
+            resource_use: None,
             error: None,
         }
     }
@@ -127,7 +129,7 @@ pub async fn end(
             results_applied = $6, results_failed = $7, results_conflict = $8, results_new = $9,
             results_update = $10, results_delete = $11, withheld_deletes = $12,
             discrepancies = $13, left_alone = $14, statement = $15, known_until = $16,
-            plan_digest = $17, phases = $18, error = $19
+            plan_digest = $17, phases = $18, error = $19, resource_use = $20
         WHERE id = $1 AND execution_status = 'running'",
         run.0,
         ending.status.as_str(),
@@ -148,6 +150,7 @@ pub async fn end(
         ending.plan_digest,
         ending.phases,
         ending.error,
+        ending.resource_use,
     )
     .execute(connection)
     .await

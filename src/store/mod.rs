@@ -22,6 +22,7 @@ pub mod runs;
 pub mod schema;
 pub mod seed;
 pub mod staging;
+pub mod telemetry;
 
 pub use connection::Database;
 pub use error::{DatabaseError, Fault};

@@ -1,9 +1,31 @@
-//! Traces: what spans are called and carry, whose ids they have, and how they get to a
-//! collector. No endpoint configured means no exporter and no cost.
+//! Telemetry: what spans, metrics and logs are called and carry, whose ids they have, how they
+//! get to a collector, and the account of what became of them. Nothing here is global, and
+//! without an endpoint nothing is made. What it deliberately leaves out: sampling.
 
+mod client;
+mod encode;
+mod export_metrics;
+mod handle;
+mod host;
 pub mod ids;
+mod live;
+mod load;
+mod logs;
+pub mod metrics;
 pub mod names;
-pub mod pipeline;
+pub mod parts;
+mod pipeline;
+pub mod prometheus;
+mod queue;
+pub mod settings;
 pub mod spans;
+mod tally;
+mod worker;
 
-pub use pipeline::Telemetry;
+pub use handle::{Admission, Handle};
+pub use host::Sampler;
+pub use ids::Ids;
+pub use live::LiveSpan;
+pub use parts::{Parts, Place};
+pub use pipeline::{LogsLayer, Source, Telemetry};
+pub use settings::Settings;

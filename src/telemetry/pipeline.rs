@@ -1,27 +1,38 @@
-//! The way to a collector: an OTLP/gRPC exporter on a runtime of its own, and the account of
-//! what became of the spans. What the SDK reports about losses is not believed; it is counted.
+//! The pipeline of the three signals: queues, their workers on a thread of their own, and the
+//! account of what became of everything.
 
-use super::{ids::RunIds, names};
-use crate::domain::run::SpanAccount;
-use opentelemetry::Context;
-use opentelemetry::trace::TracerProvider as _;
-use opentelemetry_otlp::SpanExporter as OtlpExporter;
+use super::client::{self, Client};
+use super::export_metrics::MetricsExporter;
+use super::handle::{Handle, LogItem, Shared};
+use super::metrics::Instruments;
+use super::queue::Queue;
+use super::settings::{Settings, Target};
+use super::tally::Tally;
+use super::worker::work;
+use super::{encode, ids, logs, names};
+use crate::domain::account::Account;
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::MeterProvider as _;
+use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::error::OTelSdkResult;
-use opentelemetry_sdk::trace::{
-    BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider, Span as SdkSpan, SpanData,
-    SpanExporter, SpanProcessor, Tracer,
-};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use opentelemetry_sdk::logs::{SdkLogger, SdkLoggerProvider};
+use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
+use opentelemetry_sdk::trace::SpanData;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::runtime::Runtime;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use uuid::Uuid;
 
-/// How long the last spans may take to be delivered when the program ends.
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
-/// Spans are made faster than they are exported: the SDK's queue of 2,048 loses most of them.
-const QUEUE_SPANS_MAX: usize = 65_536;
-const BATCH_SPANS_MAX: usize = 2_048;
+/// How often metrics are exported while a run goes on, unless a variable says otherwise.
+const METRICS_EVERY: Duration = Duration::from_secs(60);
+/// What part of the time at the end is kept for the metrics, which go last.
+const METRICS_SHARE: u32 = 4;
+
+/// Turns tracing's events into log records.
+pub type LogsLayer = OpenTelemetryTracingBridge<SdkLoggerProvider, SdkLogger>;
 
 /// The program's way to a collector, where one is configured.
 #[derive(Debug, Default)]
@@ -29,143 +40,184 @@ pub struct Telemetry(Option<Pipeline>);
 
 #[derive(Debug)]
 struct Pipeline {
-    provider: SdkTracerProvider,
-    counters: Arc<Counters>,
-    // Exports need a runtime of their own: the program's may be gone when the last one is made.
-    runtime: Runtime,
+    shared: Arc<Shared>,
+    logger: Option<SdkLoggerProvider>,
+    meter: Option<SdkMeterProvider>,
+    metrics_tally: Arc<Tally>,
+    metrics_closed: watch::Sender<Option<Instant>>,
+    workers: Vec<JoinHandle<()>>,
+    // Exports need a runtime of their own: the program's may be busy, or gone.
+    runtime: Option<Runtime>,
 }
 
-#[derive(Debug, Default)]
-struct Counters {
-    made: AtomicU64,
-    acknowledged: AtomicU64,
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // A runtime can't be awaited where another one runs.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Who makes the telemetry.
+#[derive(Debug, Clone)]
+pub struct Source<'a> {
+    pub host: &'a str,
+    pub version: &'a str,
 }
 
 impl Telemetry {
-    /// Sets up what the standard `OTEL_*` variables ask for; none of them, no exporter.
+    /// Starts what the settings ask for: without a target, nothing. What is wrong with a target
+    /// becomes the reason why everything sent to it is dropped.
     ///
     /// # Errors
-    /// An endpoint or setting that can't be used, in one line. The run goes on without.
-    pub fn from_environment() -> Result<Self, String> {
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let endpoint = variable("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-            .or_else(|| variable("OTEL_EXPORTER_OTLP_ENDPOINT"));
-        let is_disabled = variable("OTEL_SDK_DISABLED").is_some_and(|v| v == "true")
-            || variable("OTEL_TRACES_EXPORTER").is_some_and(|v| v == "none");
-        match endpoint {
-            Some(endpoint) if !is_disabled => Pipeline::start(&endpoint).map(|p| Self(Some(p))),
-            _ => Ok(Self(None)),
+    /// No thread can be started.
+    pub fn start(settings: &Settings, source: &Source<'_>) -> Result<Self, String> {
+        if !settings.is_enabled() {
+            return Ok(Self::default());
         }
-    }
-
-    /// The tracer that spans are to be made with.
-    pub fn tracer(&self) -> Option<Tracer> {
-        self.0.as_ref().map(|pipeline| pipeline.provider.tracer(names::SCOPE))
-    }
-
-    /// Delivers what is left, and tells what became of all spans.
-    pub fn shutdown(self) -> Option<SpanAccount> {
-        let pipeline = self.0?;
-        // It says Ok after losing everything: the counters tell.
-        let _ = pipeline.provider.shutdown_with_timeout(SHUTDOWN_TIMEOUT);
-        let made = pipeline.counters.made.load(Ordering::Relaxed);
-        let acknowledged = pipeline.counters.acknowledged.load(Ordering::Relaxed);
-        pipeline.runtime.shutdown_background();
-        Some(SpanAccount { made, acknowledged, lost: made.saturating_sub(acknowledged) })
-    }
-}
-
-impl Pipeline {
-    fn start(endpoint: &str) -> Result<Self, String> {
-        endpoint.parse::<tonic::transport::Uri>().map_err(|e| {
-            format!("the OTLP endpoint {endpoint:?} is not a URL ({e}); spans are not exported")
-        })?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("telemetry")
             .enable_all()
             .build()
-            .map_err(|e| format!("no thread for telemetry: {e}"))?;
+            .map_err(|error| format!("no thread for telemetry: {error}"))?;
         let entered = runtime.enter();
-        let exporter = OtlpExporter::builder()
-            .with_tonic()
-            .build()
-            .map_err(|e| format!("the OTLP exporter can't be set up: {e}"))?;
+        let metrics_tally = Arc::new(Tally::default());
+        let (metrics_closed, closed) = watch::channel(None);
+        let meter = settings.metrics.as_ref().map(|target| {
+            let exporter = MetricsExporter {
+                client: Client::new(target, client::METRICS),
+                tally: Arc::clone(&metrics_tally),
+                runtime: runtime.handle().clone(),
+                closed,
+            };
+            let reader = PeriodicReader::builder(exporter)
+                .with_interval(settings.metrics_every.unwrap_or(METRICS_EVERY))
+                .build();
+            let resource = resource(settings, source, true);
+            SdkMeterProvider::builder().with_reader(reader).with_resource(resource).build()
+        });
+        let shared = Arc::new(Shared {
+            spans: settings.traces.is_some().then(|| Queue::new(settings.spans_queue)),
+            logs: settings.logs.is_some().then(|| Queue::new(settings.logs_queue)),
+            metrics: meter.as_ref().map(|meter| Instruments::new(&meter.meter(names::SCOPE))),
+            caller: settings.traceparent.as_deref().and_then(ids::caller),
+            operations_per_trace: settings.operations_per_trace,
+            run: Mutex::default(),
+        });
+        let workers = workers(&shared, settings, &resource(settings, source, false));
         drop(entered);
-        let counters = Arc::new(Counters::default());
-        let provider = provider(exporter, &counters);
-        Ok(Self { provider, counters, runtime })
+        let logger = shared.logs.is_some().then(|| {
+            let enqueue = logs::Enqueue(Arc::clone(&shared));
+            SdkLoggerProvider::builder().with_log_processor(enqueue).build()
+        });
+        let runtime = Some(runtime);
+        Ok(Self(Some(Pipeline {
+            shared,
+            logger,
+            meter,
+            metrics_tally,
+            metrics_closed,
+            workers,
+            runtime,
+        })))
+    }
+
+    /// What the parts of the program hold of it.
+    pub fn handle(&self) -> Handle {
+        Handle(self.0.as_ref().map(|pipeline| Arc::clone(&pipeline.shared)))
+    }
+
+    /// Turns events into log records, where logs are exported.
+    pub fn logs_layer(&self) -> Option<LogsLayer> {
+        let logger = self.0.as_ref()?.logger.as_ref()?;
+        Some(OpenTelemetryTracingBridge::new(logger))
+    }
+
+    /// Delivers what is left within `timeout`, and tells what became of everything; nothing
+    /// where nothing is exported. The account adds up whatever happened.
+    pub async fn shutdown(self, timeout: Duration) -> Option<Account> {
+        self.0?.shutdown(timeout).await.into()
     }
 }
 
-fn provider(exporter: OtlpExporter, counters: &Arc<Counters>) -> SdkTracerProvider {
-    let config = BatchConfigBuilder::default()
-        .with_max_queue_size(QUEUE_SPANS_MAX)
-        .with_max_export_batch_size(BATCH_SPANS_MAX)
-        .build();
-    let exporter = CountingExporter { exporter, counters: Arc::clone(counters) };
-    let batch = BatchSpanProcessor::builder(exporter).with_batch_config(config).build();
-    let mut resource = Resource::builder();
-    if std::env::var_os("OTEL_SERVICE_NAME").is_none() {
-        resource = resource.with_service_name(names::SCOPE);
-    }
-    SdkTracerProvider::builder()
-        .with_id_generator(RunIds::default())
-        .with_resource(resource.build())
-        .with_span_processor(CountingProcessor { batch, counters: Arc::clone(counters) })
-        .build()
-}
-
-#[derive(Debug)]
-struct CountingProcessor {
-    batch: BatchSpanProcessor,
-    counters: Arc<Counters>,
-}
-
-impl SpanProcessor for CountingProcessor {
-    fn on_start(&self, span: &mut SdkSpan, context: &Context) {
-        self.batch.on_start(span, context);
-    }
-
-    fn on_end(&self, span: SpanData) {
-        self.counters.made.fetch_add(1, Ordering::Relaxed);
-        self.batch.on_end(span);
-    }
-
-    fn force_flush(&self) -> OTelSdkResult {
-        self.batch.force_flush()
-    }
-
-    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.batch.shutdown_with_timeout(timeout)
-    }
-
-    fn set_resource(&mut self, resource: &Resource) {
-        self.batch.set_resource(resource);
-    }
-}
-
-#[derive(Debug)]
-struct CountingExporter {
-    exporter: OtlpExporter,
-    counters: Arc<Counters>,
-}
-
-impl SpanExporter for CountingExporter {
-    async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
-        let spans = batch.len() as u64;
-        let exported = self.exporter.export(batch).await;
-        if exported.is_ok() {
-            self.counters.acknowledged.fetch_add(spans, Ordering::Relaxed);
+impl Pipeline {
+    async fn shutdown(mut self, timeout: Duration) -> Account {
+        let end = Instant::now() + timeout;
+        let share = if self.meter.is_some() { timeout / METRICS_SHARE } else { Duration::ZERO };
+        if let Some(queue) = &self.shared.spans {
+            queue.close(end - share);
         }
-        exported
+        if let Some(queue) = &self.shared.logs {
+            queue.close(end - share);
+        }
+        for worker in std::mem::take(&mut self.workers) {
+            let _ = worker.await;
+        }
+        let mut account = Account::default();
+        if let Some(queue) = &self.shared.spans {
+            queue.give_up(WORKER_GONE);
+            queue.tally.settle(WORKER_GONE);
+            account.traces = queue.tally.read();
+        }
+        if let Some(queue) = &self.shared.logs {
+            queue.give_up(WORKER_GONE);
+            queue.tally.settle(WORKER_GONE);
+            account.logs = queue.tally.read();
+        }
+        if let Some(meter) = self.meter.take() {
+            if let Some(instruments) = &self.shared.metrics {
+                instruments.account(&account);
+            }
+            self.metrics_closed.send_replace(Some(end));
+            // It blocks until the last export is through.
+            let _ = tokio::task::spawn_blocking(move || meter.shutdown()).await;
+            self.metrics_tally.settle(WORKER_GONE);
+            account.metrics = self.metrics_tally.read();
+        }
+        account
     }
+}
 
-    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
-        self.exporter.shutdown_with_timeout(timeout)
-    }
+/// Why things are left uncounted where a worker panicked.
+const WORKER_GONE: &str = "the exporter broke off";
 
-    fn set_resource(&mut self, resource: &Resource) {
-        self.exporter.set_resource(resource);
+fn workers(shared: &Shared, settings: &Settings, resource: &Resource) -> Vec<JoinHandle<()>> {
+    let client = |target: &Target, path| Client::new(target, path);
+    let mut workers = Vec::new();
+    if let (Some(queue), Some(target)) = (&shared.spans, &settings.traces) {
+        let resource = encode::resource(resource);
+        let encode = move |batch: Vec<SpanData>| encode::spans(batch, &resource);
+        let client = client(target, client::TRACES);
+        workers.push(tokio::spawn(work(Arc::clone(queue), client, encode)));
     }
+    if let (Some(queue), Some(target)) = (&shared.logs, &settings.logs) {
+        let resource = encode::resource(resource);
+        let encode = move |batch: Vec<LogItem>| encode::logs(&batch, &resource);
+        let client = client(target, client::LOGS);
+        workers.push(tokio::spawn(work(Arc::clone(queue), client, encode)));
+    }
+    workers
+}
+
+/// The resource: what the variables say, and who this is. Metrics carry nothing that changes
+/// from run to run, or each run would make new series.
+fn resource(settings: &Settings, source: &Source<'_>, is_for_metrics: bool) -> Resource {
+    let given = &settings.resource;
+    let service = given.iter().find(|kv| kv.key.as_str() == names::SERVICE_NAME);
+    let service = service.map_or_else(|| names::SCOPE.to_owned(), |kv| kv.value.to_string());
+    let instance =
+        Uuid::new_v5(&Uuid::NAMESPACE_DNS, format!("{}/{service}", source.host).as_bytes());
+    let mut attributes = vec![
+        KeyValue::new(names::SERVICE_VERSION, source.version.to_owned()),
+        KeyValue::new(names::SERVICE_INSTANCE_ID, instance.to_string()),
+        KeyValue::new(names::HOST_NAME, source.host.to_owned()),
+    ];
+    if !is_for_metrics {
+        attributes.push(KeyValue::new(names::PROCESS_PID, i64::from(std::process::id())));
+    }
+    attributes.retain(|own| given.iter().all(|given| given.key != own.key));
+    attributes.extend(given.iter().cloned());
+    Resource::builder_empty().with_attributes(attributes).build()
 }

@@ -3,6 +3,7 @@
 
 use super::figures::{count, counted, duration, second};
 use super::line::{Line, Palette, text, wrapped};
+use crate::domain::Account;
 use crate::domain::discrepancy::KINDS;
 use crate::domain::run::{Status, Summary};
 use anstyle::Style;
@@ -67,17 +68,23 @@ fn head(run: &Summary, width: usize, palette: Palette) -> Vec<Line> {
     lines.push(field("took", palette).text(took));
     lines.push(field("trace", palette).text(&run.trace_id));
     lines.push(field("on", palette).text(format!("{}, version {}", run.host, run.version)));
-    if let Some(spans) = run.telemetry {
-        let style = if spans.lost > 0 { palette.warning } else { Style::new() };
-        let account = format!(
-            "{} made, {} delivered, {} lost",
-            count(spans.made),
-            count(spans.acknowledged),
-            count(spans.lost)
-        );
-        lines.push(field("spans", palette).styled(style, account));
-    }
+    lines.extend(run.telemetry.iter().flat_map(|account| telemetry(account, palette)));
     lines
+}
+
+fn telemetry(account: &Account, palette: Palette) -> Vec<Line> {
+    let used = account.signals().into_iter().filter(|(_, signal)| signal.made > 0);
+    used.map(|(name, signal)| {
+        let style = if signal.lost() > 0 { palette.warning } else { Style::new() };
+        let told = format!(
+            "{} made, {} delivered, {} lost",
+            count(signal.made),
+            count(signal.acknowledged),
+            count(signal.lost())
+        );
+        field(name, palette).styled(style, told)
+    })
+    .collect()
 }
 
 fn field(name: &str, palette: Palette) -> Line {

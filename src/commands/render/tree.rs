@@ -52,7 +52,7 @@ fn phases(run: &Summary, operations: &[PerformedOperation]) -> Vec<Phase> {
     let offset_us = operations.iter().map(|o| us(o.offset)).min().unwrap_or(0);
     let end = operations.iter().map(|o| us(o.offset + o.duration)).max().unwrap_or(0);
     let name = PERFORM.to_owned();
-    phases.push(Phase { name, offset_us, duration_us: end - offset_us });
+    phases.push(Phase { name, offset_us, duration_us: end - offset_us, error: None });
     phases.sort_by_key(|phase| phase.offset_us);
     phases
 }

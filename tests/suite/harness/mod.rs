@@ -43,6 +43,7 @@ pub fn environment(ledger: &Ledger) -> (Environment, Stopper) {
         progress: watch::channel(Progress::default()).0,
         concurrency: 4,
         retry_for: Duration::from_secs(10),
+        telemetry: payment_monitor::telemetry::Handle::default(),
     };
     (environment, stopper)
 }

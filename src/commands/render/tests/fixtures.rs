@@ -2,7 +2,8 @@
 
 use super::super::table::{OpenDiscrepancy, UserFailures};
 use crate::domain::Outcome;
-use crate::domain::run::{Counts, PerformedOperation, Phase, SpanAccount, Status, Summary};
+use crate::domain::account::{Account, Signal};
+use crate::domain::run::{Counts, PerformedOperation, Phase, Status, Summary};
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -17,7 +18,7 @@ pub(super) fn counts_of(pairs: &[(&str, u64)]) -> BTreeMap<String, u64> {
 }
 
 pub(super) fn phase(name: &str, offset_us: u64, duration_us: u64) -> Phase {
-    Phase { name: name.to_owned(), offset_us, duration_us }
+    Phase { name: name.to_owned(), offset_us, duration_us, error: None }
 }
 
 pub(super) fn run() -> Summary {
@@ -84,7 +85,7 @@ pub(super) fn run() -> Summary {
             phase("perform", 648_600, 1_251_000),
             phase("finish", 1_899_700, 43_000),
         ],
-        telemetry: Some(SpanAccount { made: 123, acknowledged: 123, lost: 0 }),
+        telemetry: Some(account()),
     }
 }
 
@@ -181,4 +182,9 @@ pub(super) fn several_runs() -> Vec<Summary> {
     let mut nothing = run();
     nothing.operations = Counts::default();
     vec![run(), held, nothing]
+}
+
+fn account() -> Account {
+    let traces = Signal { made: 123, acknowledged: 123, ..Signal::default() };
+    Account { traces, ..Account::default() }
 }

@@ -1,0 +1,60 @@
+//! The end of a run's telemetry: what is left is delivered, and what became of all of it is
+//! recorded and told.
+
+use super::printer;
+use super::session::Session;
+use crate::domain::account::{Account, Signal};
+use crate::domain::run::RunId;
+use crate::exit;
+use crate::run::account::{self, End};
+use crate::run::{Environment, Report};
+use crate::telemetry::{names, prometheus};
+
+/// Delivers the telemetry of a run and records its account; gives the exit code.
+pub async fn deliver(session: &Session, environment: &Environment, report: &mut Report) -> u8 {
+    let exit_code = report.exit_code();
+    let Ok(run) = report.summary.run_id.parse::<RunId>() else { return exit_code };
+    let until = chrono::Utc::now();
+    let asking = async {
+        let url = session.settings.prometheus_url()?;
+        Some(prometheus::database_host(url, report.summary.started_at, until).await)
+    };
+    let (delivered, load) = tokio::join!(session.shutdown(), asking);
+    if let Some(load) = load {
+        note_failure(account::record_database_host(environment, run, load).await);
+    }
+    let Some(delivered) = delivered else { return exit_code };
+    let finish = report.summary.phases.iter().find(|phase| phase.name == names::FINISH);
+    let end = End { account: delivered, exit_code, finish: finish.cloned(), replay: false };
+    note_failure(account::record(environment, run, &end).await);
+    warn(&end.account);
+    let is_lost = end.account.lost() > 0;
+    report.summary.telemetry = Some(end.account);
+    if is_lost && exit_code == exit::DONE && session.settings.strict_telemetry() {
+        return exit::PARTLY;
+    }
+    exit_code
+}
+
+/// One line about what was lost, with the reason that most of it has.
+pub fn warn(account: &Account) {
+    if account.lost() == 0 {
+        return;
+    }
+    let lost = account.signals().into_iter().filter(|(_, signal)| signal.lost() > 0);
+    let told: Vec<String> =
+        lost.map(|(name, signal)| format!("{} of {} {name}", signal.lost(), signal.made)).collect();
+    let why = account.signals().into_iter().filter_map(|(_, signal)| reason(signal)).max();
+    let why = why.map(|(_, why)| why).unwrap_or_default();
+    printer::note(&format!("warning: telemetry was lost: {}: {why}", told.join(", ")));
+}
+
+fn reason(signal: &Signal) -> Option<(u64, &str)> {
+    signal.why.iter().map(|(why, count)| (*count, why.as_str())).max()
+}
+
+fn note_failure(recorded: Result<(), crate::run::RunError>) {
+    if let Err(error) = recorded {
+        printer::note(&format!("warning: {}", error.told()));
+    }
+}

@@ -1,0 +1,63 @@
+//! `trace replay`: makes a run's trace again from the database, and sends it.
+
+use super::delivery;
+use super::printer::{self, Printer};
+use super::render::figures::counted;
+use super::session::Session;
+use super::show;
+use crate::cli::TraceCommand;
+use crate::exit;
+use crate::run::account::{self, End};
+use crate::run::{self, RunError};
+use crate::store::{connection, schema};
+use crate::telemetry::spans::Server;
+use serde_json::json;
+
+pub async fn trace(
+    session: &Session,
+    printer: Printer,
+    command: &TraceCommand,
+) -> anyhow::Result<u8> {
+    let TraceCommand::Replay { run: name } = command;
+    let (environment, _) = session.environment()?;
+    if !environment.telemetry.is_enabled() {
+        let why = "no collector is configured: set OTEL_EXPORTER_OTLP_ENDPOINT";
+        return Err(RunError::Refused(why.to_owned()).into());
+    }
+    let database = &environment.database;
+    let mut connection = database.connect().await?;
+    schema::require_current(&mut connection, database).await?;
+    let schema_name = connection::current_schema(&mut connection, database).await?;
+    let id = show::find(&mut connection, name).await?;
+    let (address, port) = database.address();
+    let server = Server {
+        address: address.to_owned(),
+        port,
+        namespace: format!("{}|{schema_name}", database.database()),
+    };
+    let spans = run::replay(&mut connection, &environment.telemetry, &server, id).await?;
+    let account = session.shutdown().await.unwrap_or_default();
+    let is_whole = account.lost() == 0;
+    let exit_code = if is_whole { exit::DONE } else { exit::FAILED };
+    let end = End { account, exit_code, finish: None, replay: true };
+    if let Err(error) = account::record(&environment, id, &end).await {
+        printer::note(&format!("warning: {}", error.told()));
+    }
+    if printer.is_json() {
+        printer::json(&json!({
+            "replayed": id.to_string(),
+            "trace_id": id.trace_id(),
+            "spans": spans,
+            "telemetry": end.account,
+        }));
+    } else {
+        let delivered = end.account.traces.acknowledged;
+        let spans = counted(spans, "span");
+        printer::text(&format!(
+            "Trace {}: {spans} made again, {delivered} delivered.",
+            id.trace_id()
+        ));
+    }
+    delivery::warn(&end.account);
+    Ok(exit_code)
+}
