@@ -7,5 +7,5 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    commands::dispatch(cli).into()
+    commands::dispatch(&cli).into()
 }

@@ -3,12 +3,16 @@
 
 use super::printer;
 use super::session::Session;
-use crate::domain::account::{Account, Signal};
+use crate::domain::Account;
 use crate::domain::run::RunId;
 use crate::exit;
 use crate::run::account::{self, End};
 use crate::run::{Environment, Report};
 use crate::telemetry::{names, prometheus};
+use std::collections::BTreeMap;
+
+/// How many reasons of a loss are told; the record has all.
+const REASONS_TOLD: usize = 2;
 
 /// Delivers the telemetry of a run and records its account; gives the exit code.
 pub async fn deliver(session: &Session, environment: &Environment, report: &mut Report) -> u8 {
@@ -36,21 +40,26 @@ pub async fn deliver(session: &Session, environment: &Environment, report: &mut 
     exit_code
 }
 
-/// One line about what was lost, with the reason that most of it has.
+/// One line about what was lost, with the reasons that most of it has.
 pub fn warn(account: &Account) {
-    if account.lost() == 0 {
+    let lost: Vec<_> =
+        account.units().into_iter().filter(|(_, signal)| signal.lost() > 0).collect();
+    if lost.is_empty() {
         return;
     }
-    let lost = account.signals().into_iter().filter(|(_, signal)| signal.lost() > 0);
-    let told: Vec<String> =
-        lost.map(|(name, signal)| format!("{} of {} {name}", signal.lost(), signal.made)).collect();
-    let why = account.signals().into_iter().filter_map(|(_, signal)| reason(signal)).max();
-    let why = why.map(|(_, why)| why).unwrap_or_default();
-    printer::note(&format!("warning: telemetry was lost: {}: {why}", told.join(", ")));
-}
-
-fn reason(signal: &Signal) -> Option<(u64, &str)> {
-    signal.why.iter().map(|(why, count)| (*count, why.as_str())).max()
+    let told: Vec<String> = lost
+        .iter()
+        .map(|(unit, signal)| format!("{} of {} {unit}", signal.lost(), signal.made))
+        .collect();
+    let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
+    for (why, count) in lost.iter().flat_map(|(_, signal)| &signal.why) {
+        *reasons.entry(why).or_default() += count;
+    }
+    let mut reasons: Vec<_> = reasons.into_iter().map(|(why, count)| (count, why)).collect();
+    reasons.sort_by(|a, b| b.cmp(a));
+    let why: Vec<&str> = reasons.into_iter().take(REASONS_TOLD).map(|(_, why)| why).collect();
+    let (told, why) = (told.join(", "), why.join("; "));
+    printer::note(&format!("warning: telemetry was lost: {told}: {why}"));
 }
 
 fn note_failure(recorded: Result<(), crate::run::RunError>) {

@@ -19,16 +19,18 @@ use crate::cli::{Cli, Command};
 use crate::exit;
 use crate::run::{RunError, answered};
 use clap::CommandFactory as _;
+use futures_util::FutureExt as _;
 use printer::Printer;
 use session::Session;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 
 /// Does what the command line asks for; gives the exit code.
-pub fn dispatch(cli: Cli) -> u8 {
+pub fn dispatch(cli: &Cli) -> u8 {
     let printer = Printer::new(cli.output);
-    match cli.command {
+    match &cli.command {
         Command::Completions { shell } => {
             clap_complete::generate(
-                shell,
+                *shell,
                 &mut Cli::command(),
                 "payment-monitor",
                 &mut printer::out(),
@@ -43,31 +45,36 @@ pub fn dispatch(cli: Cli) -> u8 {
     }
 }
 
-fn with_session(cli: Cli, printer: Printer) -> u8 {
-    let session = match Session::start(&cli) {
+fn with_session(cli: &Cli, printer: Printer) -> u8 {
+    let session = match Session::start(cli) {
         Ok(session) => session,
         Err(error) => return printer::fail(&error),
     };
-    let done = session.block_on(async {
-        let done = match &cli.command {
-            Command::Demo(args) => Box::pin(demo::demo(&session, printer, args)).await,
-            Command::Migrate => migrate::migrate(&session, printer).await,
-            Command::Run(args) => Box::pin(run::run(&session, printer, args)).await,
-            Command::Runs(args) => answered(runs::runs(&session, printer, args)).await,
-            Command::Show(args) => answered(show::show(&session, printer, args)).await,
-            Command::Discrepancies(args) => {
-                answered(discrepancies::discrepancies(&session, printer, args)).await
-            }
-            Command::Approve(args) => Box::pin(decide::approve(&session, printer, args)).await,
-            Command::Reject(args) => decide::reject(&session, printer, args).await,
-            Command::Trace(command) => trace::trace(&session, printer, command).await,
-            Command::Rescue => rescue::rescue(&session, printer).await,
-            Command::Completions { .. } | Command::Man => Ok(exit::DONE),
-        };
-        session.shutdown().await;
-        done
-    });
-    done.unwrap_or_else(|error| printer::fail(&error))
+    let done = session.block_on(AssertUnwindSafe(command(cli, printer, &session)).catch_unwind());
+    // After a panic too: what had been made until then tells of it.
+    session.block_on(session.shutdown());
+    match done {
+        Ok(done) => done.unwrap_or_else(|error| printer::fail(&error)),
+        Err(panic) => resume_unwind(panic),
+    }
+}
+
+async fn command(cli: &Cli, printer: Printer, session: &Session) -> anyhow::Result<u8> {
+    match &cli.command {
+        Command::Demo(args) => Box::pin(demo::demo(session, printer, args)).await,
+        Command::Migrate => migrate::migrate(session, printer).await,
+        Command::Run(args) => Box::pin(run::run(session, printer, args)).await,
+        Command::Runs(args) => answered(runs::runs(session, printer, args)).await,
+        Command::Show(args) => answered(show::show(session, printer, args)).await,
+        Command::Discrepancies(args) => {
+            answered(discrepancies::discrepancies(session, printer, args)).await
+        }
+        Command::Approve(args) => Box::pin(decide::approve(session, printer, args)).await,
+        Command::Reject(args) => decide::reject(session, printer, args).await,
+        Command::Trace(command) => trace::trace(session, printer, command).await,
+        Command::Rescue => rescue::rescue(session, printer).await,
+        Command::Completions { .. } | Command::Man => Ok(exit::DONE),
+    }
 }
 
 /// Which exit code an error ends the program with.

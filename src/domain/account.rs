@@ -30,6 +30,11 @@ impl Account {
         [("traces", &self.traces), ("metrics", &self.metrics), ("logs", &self.logs)]
     }
 
+    /// What each signal is counted in.
+    pub fn units(&self) -> [(&'static str, &Signal); 3] {
+        [("spans", &self.traces), ("metric points", &self.metrics), ("log records", &self.logs)]
+    }
+
     /// How many spans, points and log records did not arrive.
     pub fn lost(&self) -> u64 {
         self.signals().iter().map(|(_, signal)| signal.lost()).sum()

@@ -181,6 +181,20 @@ pub fn ended(run: &Run, report: &Report) {
     run.root.end(run.clock.now());
 }
 
+/// A run did not take place.
+pub fn skipped(environment: &Environment, id: RunId, summary: &Summary) {
+    environment.telemetry.begin_run(id);
+    if let Some(metrics) = environment.telemetry.metrics() {
+        metrics.begin();
+        metrics.end(summary, &Results::new(), 0.0);
+    }
+    tracing::warn!(
+        payment_monitor.run.id = %id,
+        payment_monitor.run.status = %summary.status,
+        "run {id} was skipped: another run was going on"
+    );
+}
+
 /// Tells the metrics how a run ended and how it left the ledger. That this can't be read is
 /// worth a line, and no more.
 pub async fn measure(run: &Run, summary: &Summary) {

@@ -91,7 +91,9 @@ impl Replayer<'_> {
         for phase in &phases {
             let mut span = spans::phase(self.id, &phase.name, self.at(phase.offset_us));
             if phase.name == names::PERFORM {
-                parts.iter().for_each(|part| spans::link_part(&mut span, self.id, *part));
+                for part in &parts {
+                    spans::link_part(&mut span, self.id, *part);
+                }
             }
             if let Some(error) = &phase.error {
                 spans::end_unperformed(&mut span, error);

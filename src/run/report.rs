@@ -4,6 +4,7 @@ use super::begin::Environment;
 use super::clock::Clock;
 use super::error::RunError;
 use super::fetch::Staged;
+use super::observe;
 use super::plan::Plan;
 use super::stop::Signal;
 use crate::domain::run::{Counts, PerformedOperation, Phase, RunId, Status, Summary};
@@ -71,6 +72,7 @@ impl Report {
         summary.status = Status::Skipped;
         summary.error = Some("another run was going on".to_owned());
         summary.duration_ms = Some(0);
+        observe::skipped(environment, id, &summary);
         Self { summary, operations: Vec::new(), stopped_by: None }
     }
 }

@@ -31,9 +31,21 @@ pub enum Failure {
     Away(String),
 }
 
+impl Failure {
+    fn at(self, place: &str) -> Self {
+        let told = |why: String| format!("collector {place}: {why}");
+        match self {
+            Self::Refused(why) => Self::Refused(told(why)),
+            Self::Away(why) => Self::Away(told(why)),
+        }
+    }
+}
+
 /// A way to a collector. Nothing is connected before the first export.
 #[derive(Debug, Clone)]
 pub struct Client {
+    /// Host and port, for people.
+    place: String,
     channel: Channel,
     path: &'static str,
     headers: MetadataMap,
@@ -52,8 +64,12 @@ impl Client {
     /// # Errors
     /// An address, certificate or header that can't be used, in one line.
     pub fn new(target: &Target, path: &'static str) -> Result<Self, String> {
+        let endpoint = endpoint(target)?;
+        let place = endpoint.uri().authority().map_or("", http::uri::Authority::as_str);
         Ok(Self {
-            channel: endpoint(target)?.connect_lazy(),
+            // Without a name and password, should somebody have written some.
+            place: place.rsplit('@').next().unwrap_or_default().to_owned(),
+            channel: endpoint.connect_lazy(),
             path,
             headers: metadata(target)?,
             compression: target.compression,
@@ -67,8 +83,9 @@ impl Client {
     /// See [`Failure`].
     pub async fn export(&self, request: Bytes) -> Result<Taken, Failure> {
         let answer = tokio::time::timeout(self.timeout, self.send(request)).await;
-        let answer = answer.map_err(|_| Failure::Away("the collector gave no answer".to_owned()));
-        let success = answer??.partial_success.unwrap_or_default();
+        let answer = answer.unwrap_or_else(|_| Err(Failure::Away("no answer".to_owned())));
+        let answer = answer.map_err(|failure| failure.at(&self.place))?;
+        let success = answer.partial_success.unwrap_or_default();
         let refused = u64::try_from(success.rejected_spans).unwrap_or(0);
         Ok(Taken { refused, why: success.error_message })
     }
@@ -112,7 +129,7 @@ fn failure(status: &Status) -> Failure {
     if is_away || std::error::Error::source(status).is_some() {
         Failure::Away(why)
     } else {
-        Failure::Refused(format!("the collector refuses ({code:?}): {why}"))
+        Failure::Refused(format!("it refuses ({code:?}): {why}"))
     }
 }
 

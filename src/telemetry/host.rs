@@ -51,7 +51,7 @@ struct Host {
     pid: Option<Pid>,
     last: Instant,
     samples: u64,
-    host: Load,
+    own: Load,
     process: Load,
 }
 
@@ -64,7 +64,7 @@ impl Host {
             pid: sysinfo::get_current_pid().ok(),
             last: Instant::now(),
             samples: 0,
-            host: Load::default(),
+            own: Load::default(),
             process: Load::default(),
         };
         host.refresh();
@@ -87,7 +87,7 @@ impl Host {
         let seconds = self.last.elapsed().as_secs_f64().max(0.001);
         self.last = Instant::now();
         self.samples += 1;
-        let host = &mut self.host;
+        let host = &mut self.own;
         host.add("cpu_utilization_thousandths", f64::from(self.system.global_cpu_usage()) * 10.0);
         host.add("memory_used_bytes", bytes(self.system.used_memory()));
         host.add("memory_total_bytes", bytes(self.system.total_memory()));
@@ -120,7 +120,7 @@ impl Host {
     fn tell(&self) -> Value {
         json!({
             "samples": self.samples,
-            "host": self.host.extents(),
+            "host": self.own.extents(),
             "process": self.process.extents(),
         })
     }

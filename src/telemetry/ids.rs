@@ -86,10 +86,10 @@ mod tests {
         assert_eq!(Ids::root(run).context().span_id().to_string(), "aea5966c26f8ad91");
         let (perform, part) = (Ids::phase(run, "perform"), Ids::part(run, 1));
         assert_eq!(perform.trace, run.0);
-        assert_eq!(format!("{:016x}", perform.span), "PERFORM");
+        assert_eq!(format!("{:016x}", perform.span), "9f5a545e28491f15");
         assert_eq!(
             (part.trace.simple().to_string(), format!("{:016x}", part.span)),
-            ("TRACE".to_owned(), "SPAN".to_owned())
+            ("a58294c92b98613eb11918bba44df0ab".to_owned(), "ce8dcf456c42c39b".to_owned())
         );
         assert_ne!(part.trace, Ids::part(run, 2).trace);
     }

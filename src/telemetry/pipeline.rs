@@ -27,7 +27,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 /// How often metrics are exported while a run goes on, unless a variable says otherwise.
-const METRICS_EVERY: Duration = Duration::from_secs(60);
+const METRICS_EVERY: Duration = Duration::from_mins(1);
 /// What part of the time at the end is kept for the metrics, which go last.
 const METRICS_SHARE: u32 = 4;
 

@@ -66,7 +66,7 @@ async fn ask(
     // Where none is set yet; all of this program's TLS is by ring.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder().timeout(TIMEOUT).build();
-    let client = client.map_err(|error| told(error))?;
+    let client = client.map_err(told)?;
     let base = url.expose_secret().trim_end_matches('/');
     let step = ((until - from) / POINTS_MAX).max(TimeDelta::seconds(1));
     let mut load = Load::default();

@@ -6,7 +6,7 @@
 use super::settings;
 use super::tally::Tally;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
@@ -23,6 +23,8 @@ pub struct Queue<T> {
     pub tally: Tally,
     /// Whether the collector is taken for away: nobody waits for it then.
     is_away: AtomicBool,
+    /// How many exports succeeded.
+    exports: AtomicU64,
     /// The deadline of the last exports, once the queue is closed.
     closed: watch::Sender<Option<Instant>>,
     work: Notify,
@@ -59,6 +61,7 @@ impl<T> Queue<T> {
             closed: watch::channel(None).0,
             tally: Tally::default(),
             is_away: AtomicBool::new(false),
+            exports: AtomicU64::new(0),
             work: Notify::new(),
             room: Notify::new(),
         })
@@ -94,7 +97,8 @@ impl<T> Queue<T> {
 
     /// Waits for room for one item while the collector is healthy.
     pub async fn admit(self: &Arc<Self>) -> Room<T> {
-        let give_up_at = Instant::now() + STALL_MAX;
+        let mut give_up_at = Instant::now() + STALL_MAX;
+        let mut exports = self.exports.load(Ordering::Relaxed);
         loop {
             let room = self.room.notified();
             {
@@ -111,7 +115,10 @@ impl<T> Queue<T> {
             self.work.notify_one();
             let waited = tokio::time::timeout_at(give_up_at, room).await;
             self.state().waiting -= 1;
-            if waited.is_err() {
+            let now = self.exports.load(Ordering::Relaxed);
+            if now != exports {
+                (exports, give_up_at) = (now, Instant::now() + STALL_MAX);
+            } else if waited.is_err() {
                 self.set_away(true);
             }
         }
@@ -169,6 +176,12 @@ impl<T> Queue<T> {
         if let Some(deadline) = deadline {
             tokio::time::sleep_until(deadline).await;
         }
+    }
+
+    /// An export succeeded: the collector is there.
+    pub(super) fn succeeded(&self) {
+        self.exports.fetch_add(1, Ordering::Relaxed);
+        self.set_away(false);
     }
 
     pub(super) fn set_away(&self, is_away: bool) {

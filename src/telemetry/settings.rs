@@ -285,9 +285,9 @@ mod tests {
     fn the_services_name_goes_before_the_attributes_one() {
         let named =
             [("OTEL_SERVICE_NAME", "a"), ("OTEL_RESOURCE_ATTRIBUTES", "service.name=b,x=y")];
-        let names: Vec<String> =
+        let told: Vec<String> =
             read(&named).resource.iter().map(|kv| format!("{}={}", kv.key, kv.value)).collect();
-        assert_eq!(names, ["x=y", "service.name=a"]);
+        assert_eq!(told, ["x=y", "service.name=a"]);
         assert_eq!(read(&[]).resource[0].value.to_string(), "payment-monitor");
     }
 }

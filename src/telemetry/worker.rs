@@ -82,7 +82,7 @@ async fn deliver<T>(
                 queue.tally.acknowledged(items - refused);
                 queue.tally.refused(refused, &format!("the collector refused part: {why}"));
                 *failures = 0;
-                queue.set_away(false);
+                queue.succeeded();
                 return Ok(());
             }
             Err(Failure::Refused(why)) => {

@@ -127,11 +127,14 @@ impl Run {
     }
 
     pub fn spans_made(&self) -> u64 {
-        self.document["telemetry"]["made"].as_u64().unwrap()
+        self.document["telemetry"]["traces"]["made"].as_u64().unwrap()
     }
 
     /// All of its spans are with the agent, on disk from then on.
     pub fn assert_delivered(&self) {
-        assert_eq!(self.document["telemetry"]["lost"], 0, "{}", self.document["telemetry"]);
+        for signal in ["traces", "metrics", "logs"] {
+            let account = &self.document["telemetry"][signal];
+            assert_eq!(account["made"], account["acknowledged"], "{signal}: {account}");
+        }
     }
 }

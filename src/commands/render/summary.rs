@@ -73,7 +73,9 @@ fn head(run: &Summary, width: usize, palette: Palette) -> Vec<Line> {
 }
 
 fn telemetry(account: &Account, palette: Palette) -> Vec<Line> {
-    let used = account.signals().into_iter().filter(|(_, signal)| signal.made > 0);
+    let Account { traces, metrics, logs } = account;
+    let all = [("spans", traces), ("metrics", metrics), ("logs", logs)];
+    let used = all.into_iter().filter(|(_, signal)| signal.made > 0);
     used.map(|(name, signal)| {
         let style = if signal.lost() > 0 { palette.warning } else { Style::new() };
         let told = format!(
