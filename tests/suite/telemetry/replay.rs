@@ -126,7 +126,6 @@ async fn a_rescue_sends_the_trace_of_the_run_that_died() {
     }
     child.kill().unwrap();
     crate::cli::finish(child).await;
-    ledger.sql("DROP TRIGGER wait ON payments").await;
 
     let program = program(&ledger, &collector);
     let mut rescued = program.run(&["rescue"]).await;
