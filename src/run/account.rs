@@ -53,7 +53,7 @@ async fn note(
     details: serde_json::Value,
 ) -> Result<(), RunError> {
     let mut connection = environment.database.connect().await?;
-    let (clock, _) = Clock::start();
+    let (clock, _) = Clock::start_after(Some(run));
     let stamp = (clock.next_id(), clock.now());
     telemetry::note(&mut connection, stamp, run, what, details)
         .await
