@@ -40,8 +40,25 @@ pub async fn deliver(session: &Session, environment: &Environment, report: &mut 
     exit_code
 }
 
+/// Delivers the traces of runs that were made again, and records the account; gives it where
+/// anything is exported.
+pub async fn deliver_retold(
+    session: &Session,
+    environment: &Environment,
+    runs: &[RunId],
+) -> Option<Account> {
+    let account = session.shutdown().await?;
+    let exit_code = if account.lost() == 0 { exit::DONE } else { exit::FAILED };
+    for run in runs {
+        let end = End { account: account.clone(), exit_code, finish: None, replay: true };
+        note_failure(account::record(environment, *run, &end).await);
+    }
+    warn(&account);
+    Some(account)
+}
+
 /// One line about what was lost, with the reasons that most of it has.
-pub fn warn(account: &Account) {
+fn warn(account: &Account) {
     let lost: Vec<_> =
         account.units().into_iter().filter(|(_, signal)| signal.lost() > 0).collect();
     if lost.is_empty() {

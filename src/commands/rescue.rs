@@ -1,5 +1,6 @@
 //! `rescue`: ends runs whose process has died, and does nothing else.
 
+use super::delivery;
 use super::printer::{self, Printer};
 use super::session::Session;
 use crate::exit;
@@ -8,8 +9,9 @@ use serde_json::json;
 
 pub async fn rescue(session: &Session, printer: Printer) -> anyhow::Result<u8> {
     let (environment, _) = session.environment()?;
-    let rescued: Vec<String> =
-        run::rescue_only(&environment).await?.iter().map(ToString::to_string).collect();
+    let rescued = run::rescue_only(&environment).await?;
+    delivery::deliver_retold(session, &environment, &rescued).await;
+    let rescued: Vec<String> = rescued.iter().map(ToString::to_string).collect();
     if printer.is_json() {
         printer::json(&json!({ "rescued": rescued }));
     } else if rescued.is_empty() {

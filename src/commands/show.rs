@@ -10,7 +10,7 @@ use crate::domain::run::{Counts, Status};
 use crate::exit;
 use crate::run::RunError;
 use crate::store::runs::operations;
-use crate::store::{DatabaseError, events, runs, schema};
+use crate::store::{DatabaseError, events, runs, schema, telemetry};
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
 
@@ -41,10 +41,12 @@ pub(super) async fn find(connection: &mut PgConnection, name: &str) -> anyhow::R
 
 async fn tell(connection: &mut PgConnection, id: RunId, limit: i64) -> anyhow::Result<Story> {
     let reading = || DatabaseError::query("reading the run");
-    let Some(run) = runs::get(connection, id).await.map_err(reading())? else {
+    let Some(mut run) = runs::get(connection, id).await.map_err(reading())? else {
         let why = format!("there is no run {id}: `payment-monitor runs` lists them");
         return Err(RunError::Refused(why).into());
     };
+    let account = telemetry::account(connection, id).await.map_err(reading())?;
+    run.telemetry = account.and_then(|account| serde_json::from_value(account).ok());
     let decision = events::decision(connection, id).await.map_err(reading())?;
     let mut operations_by_fate = BTreeMap::new();
     let waits = run.status == Status::Held && decision.is_none();

@@ -7,7 +7,6 @@ use super::session::Session;
 use super::show;
 use crate::cli::TraceCommand;
 use crate::exit;
-use crate::run::account::{self, End};
 use crate::run::{self, RunError};
 use crate::store::{connection, schema};
 use crate::telemetry::spans::Server;
@@ -36,28 +35,22 @@ pub async fn trace(
         namespace: format!("{}|{schema_name}", database.database()),
     };
     let spans = run::replay(&mut connection, &environment.telemetry, &server, id).await?;
-    let account = session.shutdown().await.unwrap_or_default();
-    let is_whole = account.lost() == 0;
-    let exit_code = if is_whole { exit::DONE } else { exit::FAILED };
-    let end = End { account, exit_code, finish: None, replay: true };
-    if let Err(error) = account::record(&environment, id, &end).await {
-        printer::note(&format!("warning: {}", error.told()));
-    }
+    let account = delivery::deliver_retold(session, &environment, &[id]).await;
+    let account = account.unwrap_or_default();
     if printer.is_json() {
         printer::json(&json!({
             "replayed": id.to_string(),
             "trace_id": id.trace_id(),
             "spans": spans,
-            "telemetry": end.account,
+            "telemetry": account,
         }));
     } else {
-        let delivered = end.account.traces.acknowledged;
+        let delivered = account.traces.acknowledged;
         let spans = counted(spans, "span");
         printer::text(&format!(
             "Trace {}: {spans} made again, {delivered} delivered.",
             id.trace_id()
         ));
     }
-    delivery::warn(&end.account);
-    Ok(exit_code)
+    Ok(if account.lost() == 0 { exit::DONE } else { exit::FAILED })
 }

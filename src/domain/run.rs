@@ -93,8 +93,8 @@ pub struct Summary {
     pub operations: Counts,
     pub withheld_deletes: u64,
     pub phases: Vec<Phase>,
-    /// What became of the telemetry; none where no endpoint is configured or where the summary
-    /// is read back from the database.
+    /// What became of the telemetry; none where no endpoint is configured, and where runs are
+    /// listed.
     pub telemetry: Option<Account>,
 }
 

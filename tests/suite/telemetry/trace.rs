@@ -36,6 +36,7 @@ async fn a_run_is_one_trace_with_a_span_per_operation_under_the_ids_of_the_recor
     let account = &document["telemetry"]["traces"];
     assert_eq!(account["made"], spans.len());
     assert_eq!(account["acknowledged"], spans.len());
+    assert_eq!(program.run(&["show"]).await.json()["telemetry"], document["telemetry"]);
 
     let root = spans.iter().find(|span| span.parent_span_id.is_empty()).unwrap();
     assert_eq!(root.name, "payment_monitor.run");
