@@ -124,7 +124,7 @@ async fn prometheus() -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_loads_of_both_hosts_are_in_the_record() {
     let mut ledger = Ledger::with_users(1).await;
-    let program = crate::cli::Program::on(&ledger)
+    let program = crate::harness::Program::on(&ledger)
         .with("PAYMENT_MONITOR_PROMETHEUS_URL", &prometheus().await);
     let path = Listing::of([Charge::new("ch_1", 1)]).write(program.folder.path());
     let output = program.run_statement(&path, &["--max-changes", "none"]).await;
@@ -140,7 +140,7 @@ async fn the_loads_of_both_hosts_are_in_the_record() {
 async fn a_prometheus_that_is_not_there_is_a_note_and_no_error() {
     let mut ledger = Ledger::with_users(1).await;
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let program = crate::cli::Program::on(&ledger)
+    let program = crate::harness::Program::on(&ledger)
         .with("PAYMENT_MONITOR_PROMETHEUS_URL", &format!("http://user:s3cret@{free}"));
     let path = Listing::of([Charge::new("ch_1", 1)]).write(program.folder.path());
     let output = program.run_statement(&path, &["--max-changes", "none"]).await;

@@ -89,7 +89,7 @@ async fn a_trace_that_cannot_be_replayed_says_why() {
     let output = program(&ledger, &collector).run(&["trace", "replay", &unknown]).await;
     assert_eq!(output.code, 2);
     assert!(output.stderr.contains("there is no run"), "{}", output.stderr);
-    let nowhere = crate::cli::Program::on(&ledger).run(&["trace", "replay", "latest"]).await;
+    let nowhere = crate::harness::Program::on(&ledger).run(&["trace", "replay", "latest"]).await;
     assert_eq!(nowhere.code, 2);
     assert!(nowhere.stderr.contains("OTEL_EXPORTER_OTLP_ENDPOINT"), "{}", nowhere.stderr);
 }
@@ -98,7 +98,7 @@ async fn a_trace_that_cannot_be_replayed_says_why() {
 async fn a_rescue_sends_the_trace_of_the_run_that_died() {
     let mut ledger = Ledger::with_users(1).await;
     let collector = Collector::start(Behaviour::Healthy).await;
-    let silent = crate::cli::Program::on(&ledger);
+    let silent = crate::harness::Program::on(&ledger);
     let charges = (1..=5).map(|n| Charge::new(&format!("ch_{n}"), n));
     let path = Listing::of(charges).write(silent.folder.path());
     ledger
@@ -125,7 +125,7 @@ async fn a_rescue_sends_the_trace_of_the_run_that_died() {
         tokio::task::yield_now().await;
     }
     child.kill().unwrap();
-    crate::cli::finish(child).await;
+    crate::harness::finish(child).await;
 
     let program = program(&ledger, &collector);
     let mut rescued = program.run(&["rescue"]).await;

@@ -2,8 +2,8 @@
 
 use super::collector::{Behaviour, Collector, attribute};
 use super::ledger_that_refuses_one;
-use crate::cli::{Program, finish};
 use crate::harness::{Charge, Ledger, Listing};
+use crate::harness::{Program, finish};
 use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind, status::StatusCode};
 
 /// The program on a ledger, with a collector.
@@ -180,4 +180,31 @@ async fn as_json_each_log_line_is_a_document_of_its_own() {
     assert_eq!(lines[2]["applied"], 2);
     let wrong = program.run_statement(&path, &["--log-format", "xml"]).await;
     assert_eq!(wrong.code, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operation_that_was_tried_again_is_one_span_that_says_how_often() {
+    let mut ledger = Ledger::with_users(1).await;
+    ledger
+        .sql(
+            "CREATE SEQUENCE attempts; GRANT USAGE ON attempts TO PUBLIC;
+            CREATE FUNCTION busy() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN IF nextval('attempts') <= 2 THEN
+                RAISE 'busy' USING ERRCODE = '40001'; END IF; RETURN NEW; END $$;
+            CREATE TRIGGER busy BEFORE INSERT ON payments
+                FOR EACH ROW EXECUTE FUNCTION busy()",
+        )
+        .await;
+    let collector = Collector::start(Behaviour::Healthy).await;
+    let program = program(&ledger, &collector);
+    let path = Listing::of([Charge::new("ch_1", 1)]).write(program.folder.path());
+    program.run_statement(&path, &[]).await;
+    let spans = collector.spans();
+    let attempts =
+        spans.iter().filter_map(|s| attribute(&s.attributes, "payment_monitor.operation.attempts"));
+    assert_eq!(attempts.collect::<Vec<_>>(), ["3"]);
+    let again = collector.logs().into_iter().filter(|log| {
+        format!("{:?}", log.body).contains("is tried again") && !log.span_id.is_empty()
+    });
+    assert_eq!(again.count(), 2);
 }

@@ -2,8 +2,8 @@
 
 use super::collector::{Behaviour, Collector};
 use super::trace::program;
-use crate::cli::{Output, Program};
 use crate::harness::{Charge, Ledger, Listing};
+use crate::harness::{Output, Program};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use tonic::transport::{Certificate, Identity, ServerTlsConfig};
 
