@@ -10,6 +10,7 @@ use crate::run::account::{self, End};
 use crate::run::{Environment, Report};
 use crate::telemetry::{names, prometheus};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// How many reasons of a loss are told; the record has all.
 const REASONS_TOLD: usize = 2;
@@ -18,7 +19,8 @@ const REASONS_TOLD: usize = 2;
 pub async fn deliver(session: &Session, environment: &Environment, report: &mut Report) -> u8 {
     let exit_code = report.exit_code();
     let Ok(run) = report.summary.run_id.parse::<RunId>() else { return exit_code };
-    let until = chrono::Utc::now();
+    let took = Duration::from_millis(report.summary.duration_ms.unwrap_or(0));
+    let until = report.summary.started_at + took;
     let asking = async {
         let url = session.settings.prometheus_url()?;
         Some(prometheus::database_host(url, report.summary.started_at, until).await)

@@ -8,11 +8,13 @@ use opentelemetry::Context;
 use opentelemetry::trace::TraceContextExt as _;
 use opentelemetry_sdk::trace::SpanData;
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 /// A span that has begun. Without an exporter it is nothing, and costs nothing.
 #[derive(Debug, Default)]
 pub struct LiveSpan {
     handle: Handle,
+    began: Option<Instant>,
     ids: Option<Ids>,
     data: Mutex<Option<Box<SpanData>>>,
 }
@@ -24,7 +26,8 @@ impl LiveSpan {
             return Self::default();
         }
         let data = handle.exports_spans().then(|| Box::new(describe()));
-        Self { handle: handle.clone(), ids: Some(ids), data: Mutex::new(data) }
+        let began = Some(Instant::now());
+        Self { handle: handle.clone(), began, ids: Some(ids), data: Mutex::new(data) }
     }
 
     /// Notes something on the span, until it has ended.
@@ -54,6 +57,12 @@ impl LiveSpan {
 
 impl Drop for LiveSpan {
     fn drop(&mut self) {
-        self.end(Utc::now());
+        let elapsed = self.began.map(|began| began.elapsed()).unwrap_or_default();
+        let data = self.data.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut data) = data {
+            let end = data.start_time + elapsed;
+            spans::end(&mut data, end.into());
+            self.handle.record(*data);
+        }
     }
 }
