@@ -8,7 +8,7 @@ use opentelemetry::Context;
 use opentelemetry::trace::TraceContextExt as _;
 use opentelemetry_sdk::trace::SpanData;
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A span that has begun. Without an exporter it is nothing, and costs nothing.
 #[derive(Debug, Default)]
@@ -25,8 +25,8 @@ impl LiveSpan {
         if !handle.is_enabled() {
             return Self::default();
         }
-        let data = handle.exports_spans().then(|| Box::new(describe()));
         let began = Some(Instant::now());
+        let data = handle.exports_spans().then(|| Box::new(describe()));
         Self { handle: handle.clone(), began, ids: Some(ids), data: Mutex::new(data) }
     }
 
@@ -60,7 +60,8 @@ impl Drop for LiveSpan {
         let elapsed = self.began.map(|began| began.elapsed()).unwrap_or_default();
         let data = self.data.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(mut data) = data {
-            let end = data.start_time + elapsed;
+            // Rounded up: the start is cut to whole microseconds, and what is within ends before.
+            let end = data.start_time + elapsed + Duration::from_micros(1);
             spans::end(&mut data, end.into());
             self.handle.record(*data);
         }
