@@ -155,9 +155,11 @@ fn console(format: LogFormat) -> EnvFilter {
         LogFormat::Json => "warn,payment_monitor=info",
     };
     let console = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    // It quotes the values of parameters that it does not know, a misspelt password's too.
-    let quoting = "sqlx_postgres::options::parse=off".parse().expect("a directive");
-    console.add_directive(quoting)
+    // The one quotes the values of parameters that it does not know, a misspelt password's too; of
+    // the other the account tells.
+    ["sqlx_postgres::options::parse=off", "opentelemetry_sdk=off"]
+        .into_iter()
+        .fold(console, |console, off| console.add_directive(off.parse().expect("a directive")))
 }
 
 fn listen() -> anyhow::Result<Stop> {

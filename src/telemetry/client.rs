@@ -1,18 +1,11 @@
-//! One export to a collector, by OTLP/gRPC: of any signal, already encoded, so that an attempt
-//! costs no more than the network. Unlike the SDK's exporter it gives back what the collector
-//! says of a partial success: what it refused.
+//! The way to a collector by OTLP/gRPC: where, with which certificates, headers and compression,
+//! and what an export came to. The exporters are OpenTelemetry's own (`exporters`).
 
 use super::settings::{Compression, Target};
-use bytes::{Buf as _, BufMut as _, Bytes};
-use http::uri::PathAndQuery;
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceResponse;
-use prost::Message as _;
+use opentelemetry_otlp::{RetryPolicy, WithExportConfig, WithTonicConfig};
 use secrecy::ExposeSecret as _;
-use std::time::Duration;
-use tonic::codec::{Codec, CompressionEncoding, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::metadata::{AsciiMetadataKey, AsciiMetadataValue, MetadataMap};
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
-use tonic::{Code, Request, Status};
+use tonic::transport::{Certificate, ClientTlsConfig, Endpoint, Identity};
 
 /// What a collector did with an export.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -31,106 +24,31 @@ pub enum Failure {
     Away(String),
 }
 
-impl Failure {
-    fn at(self, place: &str) -> Self {
-        let told = |why: String| format!("collector {place}: {why}");
-        match self {
-            Self::Refused(why) => Self::Refused(told(why)),
-            Self::Away(why) => Self::Away(told(why)),
-        }
-    }
-}
-
-/// A way to a collector. Nothing is connected before the first export.
-#[derive(Debug, Clone)]
-pub struct Client {
-    /// Host and port, for people.
-    place: String,
-    channel: Channel,
-    path: &'static str,
-    headers: MetadataMap,
-    compression: Option<Compression>,
-    timeout: Duration,
-}
-
-/// The gRPC methods.
-pub const TRACES: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
-pub const METRICS: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
-pub const LOGS: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
-
-impl Client {
-    /// Prepares the way to a target. To be called on the runtime that exports.
-    ///
-    /// # Errors
-    /// An address, certificate or header that can't be used, in one line.
-    pub fn new(target: &Target, path: &'static str) -> Result<Self, String> {
-        let endpoint = endpoint(target)?;
-        let place = endpoint.uri().authority().map_or("", http::uri::Authority::as_str);
-        Ok(Self {
-            // Without a name and password, should somebody have written some.
-            place: place.rsplit('@').next().unwrap_or_default().to_owned(),
-            channel: endpoint.connect_lazy(),
-            path,
-            headers: metadata(target)?,
-            compression: target.compression,
-            timeout: target.timeout,
-        })
-    }
-
-    /// Sends one encoded request; waits for the answer for the target's timeout at most.
-    ///
-    /// # Errors
-    /// See [`Failure`].
-    pub async fn export(&self, request: Bytes) -> Result<Taken, Failure> {
-        let answer = tokio::time::timeout(self.timeout, self.send(request)).await;
-        let answer = answer.unwrap_or_else(|_| Err(Failure::Away("no answer".to_owned())));
-        let answer = answer.map_err(|failure| failure.at(&self.place))?;
-        let success = answer.partial_success.unwrap_or_default();
-        let refused = u64::try_from(success.rejected_spans).unwrap_or(0);
-        Ok(Taken { refused, why: success.error_message })
-    }
-
-    async fn send(&self, body: Bytes) -> Result<ExportTraceServiceResponse, Failure> {
-        let mut client = tonic::client::Grpc::new(self.channel.clone());
-        client = match self.compression {
-            None => client,
-            Some(Compression::Gzip) => client.send_compressed(CompressionEncoding::Gzip),
-            Some(Compression::Zstd) => client.send_compressed(CompressionEncoding::Zstd),
-        };
-        client.ready().await.map_err(|error| Failure::Away(told(&error)))?;
-        let mut request = Request::new(body);
-        *request.metadata_mut() = self.headers.clone();
-        let path = PathAndQuery::from_static(self.path);
-        let answer = client.unary(request, path, Encoded).await;
-        answer.map(tonic::Response::into_inner).map_err(|status| failure(&status))
-    }
-}
-
-/// Which answers are worth another attempt, by OTLP's specification.
-fn failure(status: &Status) -> Failure {
-    let is_away = matches!(
-        status.code(),
-        Code::Cancelled
-            | Code::DeadlineExceeded
-            | Code::Aborted
-            | Code::OutOfRange
-            | Code::Unavailable
-            | Code::DataLoss
-            | Code::ResourceExhausted
-    );
-    let cause = std::error::Error::source(status).map(told);
-    let why = match (cause, status.message()) {
-        (Some(cause), _) => cause,
-        (None, "") => status.code().description().to_owned(),
-        (None, message) => message.to_owned(),
+/// Gives an exporter's builder the way to a target, one attempt for each export, and gives the
+/// collector's host and port, for people. Nothing is connected before the first export. To be
+/// called on the runtime that exports.
+///
+/// # Errors
+/// An address, certificate or header that can't be used, in one line.
+pub(super) fn configure<B: WithExportConfig + WithTonicConfig>(
+    builder: B,
+    target: &Target,
+) -> Result<(B, String), String> {
+    let endpoint = endpoint(target)?;
+    let place = endpoint.uri().authority().map_or("", http::uri::Authority::as_str);
+    // Without a name and password, should somebody have written some.
+    let place = place.rsplit('@').next().unwrap_or_default().to_owned();
+    let mut builder = builder
+        .with_channel(endpoint.connect_lazy())
+        .with_metadata(metadata(target)?)
+        .with_timeout(target.timeout)
+        .with_retry_policy(RetryPolicy::disabled());
+    builder = match target.compression {
+        None => builder,
+        Some(Compression::Gzip) => builder.with_compression(opentelemetry_otlp::Compression::Gzip),
+        Some(Compression::Zstd) => builder.with_compression(opentelemetry_otlp::Compression::Zstd),
     };
-    let code = status.code();
-    // Connecting fails as `Unavailable`, or as `Unknown` where TLS does.
-    if is_away || std::error::Error::source(status).is_some() {
-        Failure::Away(why)
-    } else {
-        Failure::Refused(format!("it refuses ({code:?}): {why}"))
-    }
+    Ok((builder, place))
 }
 
 /// An error with its causes, in one line, without what is said twice.
@@ -197,45 +115,4 @@ fn metadata(target: &Target) -> Result<MetadataMap, String> {
         metadata.insert(name, value);
     }
     Ok(metadata)
-}
-
-/// gRPC's framing around a request that is encoded already. The answers of all three signals
-/// have the same form: how many were refused, and why.
-#[derive(Debug, Clone, Copy)]
-struct Encoded;
-
-impl Codec for Encoded {
-    type Encode = Bytes;
-    type Decode = ExportTraceServiceResponse;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        *self
-    }
-
-    fn decoder(&mut self) -> Self {
-        *self
-    }
-}
-
-impl Encoder for Encoded {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, item: Bytes, into: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        into.put(item);
-        Ok(())
-    }
-}
-
-impl Decoder for Encoded {
-    type Item = ExportTraceServiceResponse;
-    type Error = Status;
-
-    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Self::Item>, Status> {
-        let bytes = from.copy_to_bytes(from.remaining());
-        let answer = ExportTraceServiceResponse::decode(bytes);
-        answer.map(Some).map_err(|_| Status::internal("an answer that is not OTLP"))
-    }
 }

@@ -1,15 +1,14 @@
 //! Exports metrics: cumulative, so that what one export loses the next one brings.
 
-use super::client::{Client, Failure};
+use super::client::Failure;
+use super::exporters::Metrics;
 use super::tally::Tally;
-use bytes::Bytes;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
-use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
+use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::Temporality;
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
-use prost::Message as _;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -20,10 +19,10 @@ use tokio::time::Instant;
 const ATTEMPTS_MAX: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The SDK's reader calls it on a thread of its own; the work is done on telemetry's runtime.
+/// The SDK's reader calls it on a thread of its own, which waits for telemetry's runtime.
 #[derive(Debug)]
 pub(super) struct MetricsExporter {
-    pub client: Result<Client, String>,
+    pub exporter: Result<Metrics, String>,
     pub tally: Arc<Tally>,
     pub runtime: Handle,
     /// Until when the last export may take, once the program ends.
@@ -38,17 +37,11 @@ impl PushMetricExporter for MetricsExporter {
             return Ok(());
         }
         self.tally.made(points);
-        let client = match &self.client {
-            Ok(client) => client.clone(),
-            Err(why) => {
-                self.tally.dropped(points, why);
-                return Ok(());
-            }
-        };
-        let body = Bytes::from(request.encode_to_vec());
-        let delivery = deliver(client, body, points, Arc::clone(&self.tally), self.closed.clone());
-        let done = self.runtime.spawn(delivery).await;
-        done.map_err(|error| OTelSdkError::InternalFailure(error.to_string()))
+        match &self.exporter {
+            Ok(exporter) => self.runtime.block_on(self.deliver(exporter, metrics, points)),
+            Err(why) => self.tally.dropped(points, why),
+        }
+        Ok(())
     }
 
     fn force_flush(&self) -> OTelSdkResult {
@@ -64,30 +57,26 @@ impl PushMetricExporter for MetricsExporter {
     }
 }
 
-async fn deliver(
-    client: Client,
-    body: Bytes,
-    points: u64,
-    tally: Arc<Tally>,
-    mut closed: watch::Receiver<Option<Instant>>,
-) {
-    let out_of_time = async {
-        if let Ok(deadline) = closed.wait_for(Option::is_some).await.map(|deadline| *deadline) {
-            tokio::time::sleep_until(deadline.unwrap_or_else(Instant::now)).await;
-        }
-    };
-    tokio::select! {
-        biased;
-        () = attempts(&client, &body, points, &tally) => {}
-        () = out_of_time => {
-            tally.dropped(points, "no answer from the collector before the program had to end");
+impl MetricsExporter {
+    async fn deliver(&self, exporter: &Metrics, metrics: &ResourceMetrics, points: u64) {
+        let mut closed = self.closed.clone();
+        let out_of_time = async {
+            if let Ok(deadline) = closed.wait_for(Option::is_some).await.map(|at| *at) {
+                tokio::time::sleep_until(deadline.unwrap_or_else(Instant::now)).await;
+            }
+        };
+        let why = "no answer from the collector before the program had to end";
+        tokio::select! {
+            biased;
+            () = attempts(exporter, metrics, points, &self.tally) => {}
+            () = out_of_time => self.tally.dropped(points, why),
         }
     }
 }
 
-async fn attempts(client: &Client, body: &Bytes, points: u64, tally: &Tally) {
+async fn attempts(exporter: &Metrics, metrics: &ResourceMetrics, points: u64, tally: &Tally) {
     for attempt in 1..=ATTEMPTS_MAX {
-        match client.export(body.clone()).await {
+        match exporter.export(metrics).await {
             Ok(taken) => {
                 let refused = taken.refused.min(points);
                 tally.acknowledged(points - refused);

@@ -2,9 +2,10 @@
 //! get to a collector, and the account of what became of them. Nothing here is global, and
 //! without an endpoint nothing is made. What it deliberately leaves out: sampling.
 
+mod answer;
 mod client;
-mod encode;
 mod export_metrics;
+mod exporters;
 mod handle;
 mod host;
 pub mod ids;

@@ -1,15 +1,15 @@
 //! The pipeline of the three signals: queues, their workers on a thread of their own, and the
 //! account of what became of everything.
 
-use super::client::{self, Client};
 use super::export_metrics::MetricsExporter;
-use super::handle::{Handle, LogItem, Shared};
+use super::exporters;
+use super::handle::{Handle, Shared};
 use super::metrics::Instruments;
 use super::queue::Queue;
-use super::settings::{Settings, Target};
+use super::settings::Settings;
 use super::tally::Tally;
 use super::worker::work;
-use super::{encode, ids, logs, names};
+use super::{ids, logs, names};
 use crate::domain::account::Account;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider as _;
@@ -17,7 +17,6 @@ use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::{SdkLogger, SdkLoggerProvider};
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
-use opentelemetry_sdk::trace::SpanData;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -87,7 +86,7 @@ impl Telemetry {
         let (metrics_closed, closed) = watch::channel(None);
         let meter = settings.metrics.as_ref().map(|target| {
             let exporter = MetricsExporter {
-                client: Client::new(target, client::METRICS),
+                exporter: exporters::Metrics::new(target),
                 tally: Arc::clone(&metrics_tally),
                 runtime: runtime.handle().clone(),
                 closed,
@@ -184,19 +183,14 @@ impl Pipeline {
 const WORKER_GONE: &str = "the exporter broke off";
 
 fn workers(shared: &Shared, settings: &Settings, resource: &Resource) -> Vec<JoinHandle<()>> {
-    let client = |target: &Target, path| Client::new(target, path);
     let mut workers = Vec::new();
     if let (Some(queue), Some(target)) = (&shared.spans, &settings.traces) {
-        let resource = encode::resource(resource);
-        let encode = move |batch: Vec<SpanData>| encode::spans(batch, &resource);
-        let client = client(target, client::TRACES);
-        workers.push(tokio::spawn(work(Arc::clone(queue), client, encode)));
+        let exporter = exporters::Spans::new(target, resource);
+        workers.push(tokio::spawn(work(Arc::clone(queue), exporter)));
     }
     if let (Some(queue), Some(target)) = (&shared.logs, &settings.logs) {
-        let resource = encode::resource(resource);
-        let encode = move |batch: Vec<LogItem>| encode::logs(&batch, &resource);
-        let client = client(target, client::LOGS);
-        workers.push(tokio::spawn(work(Arc::clone(queue), client, encode)));
+        let exporter = exporters::Logs::new(target, resource);
+        workers.push(tokio::spawn(work(Arc::clone(queue), exporter)));
     }
     workers
 }

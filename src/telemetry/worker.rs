@@ -1,9 +1,9 @@
 //! Exports a queue, batch by batch, for as long as the process lives: tries again what may work
 //! later, gives up waiting for a collector that is away, and counts what it says.
 
-use super::client::{Client, Failure};
+use super::client::Failure;
+use super::exporters::Export;
 use super::queue::Queue;
-use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,26 +16,14 @@ const PROBE_EVERY: Duration = Duration::from_secs(5);
 /// Why an item was dropped that the collector may even have.
 const OUT_OF_TIME: &str = "no answer from the collector before the program had to end";
 
-/// How a batch becomes an OTLP request.
-pub trait Encode<T>: Send + 'static {
-    fn encode(&self, batch: Vec<T>) -> Bytes;
-}
-
-impl<T, F: Fn(Vec<T>) -> Bytes + Send + 'static> Encode<T> for F {
-    fn encode(&self, batch: Vec<T>) -> Bytes {
-        self(batch)
-    }
-}
-
 /// Exports until the queue is closed and empty, or its deadline has passed. Where there is no
-/// way to the collector at all, `client` says why.
-pub async fn work<T: Send + 'static>(
+/// way to the collector at all, `exporter` says why.
+pub(super) async fn work<T: Send + Sync + 'static>(
     queue: Arc<Queue<T>>,
-    client: Result<Client, String>,
-    encode: impl Encode<T>,
+    exporter: Result<impl Export<T>, String>,
 ) {
-    let client = match client {
-        Ok(client) => client,
+    let exporter = match exporter {
+        Ok(exporter) => exporter,
         Err(why) => return refuse_all(&queue, &why).await,
     };
     let mut failures = 0;
@@ -45,8 +33,7 @@ pub async fn work<T: Send + 'static>(
             return;
         }
         let items = batch.len() as u64;
-        let request = encode.encode(batch);
-        if let Err(why) = deliver(&queue, &client, request, items, &mut failures).await {
+        if let Err(why) = deliver(&queue, &exporter, &batch, &mut failures).await {
             queue.tally.dropped(items, &why);
             queue.give_up(&why);
             return;
@@ -63,16 +50,16 @@ async fn refuse_all<T>(queue: &Queue<T>, why: &str) {
 /// Delivers one batch; an error is the end: the reason why what is left is given up.
 async fn deliver<T>(
     queue: &Queue<T>,
-    client: &Client,
-    request: Bytes,
-    items: u64,
+    exporter: &impl Export<T>,
+    batch: &[T],
     failures: &mut u32,
 ) -> Result<(), String> {
+    let items = batch.len() as u64;
     loop {
         let was_closed = queue.deadline().is_some();
         let answer = tokio::select! {
             biased;
-            answer = client.export(request.clone()) => answer,
+            answer = exporter.export(batch) => answer,
             () = queue.deadline_passed() => return Err(OUT_OF_TIME.to_owned()),
         };
         let why = match answer {
