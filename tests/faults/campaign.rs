@@ -79,15 +79,15 @@ impl Campaign {
         self.at.as_ref().is_none_or(|at| point.contains(at.as_str()))
     }
 
-    /// The same with a third of the messages in the short form: what happens at the others
-    /// differs little from what another fault tries there.
-    pub fn thinned(self) -> Self {
-        Self { every: 3, ..self }
+    /// The same with every so many messages only in the short form: what happens at the others
+    /// differs little.
+    pub fn thinned(self, every: u64) -> Self {
+        Self { every, ..self }
     }
 
-    /// Whether a message is tried at all: another third for each seed.
+    /// Whether a message is tried at all: others for each seed.
     pub fn takes(&self, message: u64) -> bool {
-        self.is_long() || (message + self.seed / 3).is_multiple_of(self.every)
+        self.is_long() || (message + self.seed).is_multiple_of(self.every)
     }
 
     /// Tells what is tried now.

@@ -23,7 +23,7 @@ enum Act {
 
 /// Cuts the connection that a run is talking on, at each of its messages.
 pub async fn of_a_run(campaign: Campaign) -> Tried {
-    points::each(&campaign.thinned(), &[OPERATION, ENDING], |point, moment, turn| async move {
+    points::each(&campaign.thinned(3), &[OPERATION, ENDING], |point, moment, turn| async move {
         let stage = Stage::of(Scene::Small).await;
         let reached = stage.proxy.hold_at(point, moment);
         let run = stage.start_run(1, &RETRY);
@@ -69,7 +69,7 @@ pub async fn of_an_answer(_campaign: Campaign) -> Tried {
 /// Cuts the connection of an approval at each of its messages, or kills it there.
 pub async fn of_an_approval(campaign: Campaign) -> Tried {
     points::each(
-        &campaign.thinned(),
+        &campaign.thinned(3),
         &["payment_monitor_events"],
         |point, moment, turn| async move {
             let mut stage = Stage::of(Scene::Held).await;
@@ -107,7 +107,7 @@ pub async fn of_an_approval(campaign: Campaign) -> Tried {
 
 /// Cuts the connection of a rescue at each of its messages, or kills it there.
 pub async fn of_a_rescue(campaign: Campaign) -> Tried {
-    points::each(&campaign.thinned(), &[ENDING], |point, moment, turn| async move {
+    points::each(&campaign.thinned(3), &[ENDING], |point, moment, turn| async move {
         let stage = Stage::of(Scene::Killed).await;
         let reached = stage.proxy.hold_at(point, moment);
         let rescue = stage.start(&["rescue"]);

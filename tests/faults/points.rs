@@ -41,7 +41,9 @@ pub async fn each<Trying: Future<Output = Course>>(
             continue;
         }
         let mut moments = Moment::ALL;
-        moments.rotate_left(usize::try_from((flush / campaign.every + campaign.seed) % 3).unwrap());
+        moments.rotate_left(
+            usize::try_from((flush / campaign.every + campaign.seed / campaign.every) % 3).unwrap(),
+        );
         let mut is_close = campaign.is_long();
         for (position, moment) in moments.into_iter().enumerate() {
             let point = format!("message {flush}, {moment:?}");

@@ -56,7 +56,8 @@ impl Stage {
             assert_eq!(told["needs_rescue"], is_dead, "needs_rescue by `{command}`: {told}");
             check_counts(command, told, &fates);
         }
-        if status != "running" {
+        // A held run's operations are held until somebody has decided.
+        if !matches!(status, "running" | "held") {
             self.told.insert(id.to_owned());
         }
     }
