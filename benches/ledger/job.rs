@@ -40,6 +40,16 @@ pub fn run<A: AsRef<OsStr>>(
     arguments: &[A],
     exit_code: i32,
 ) -> anyhow::Result<Finished> {
+    run_with(url, arguments, &[], exit_code)
+}
+
+/// The same with more variables in the environment.
+pub fn run_with<A: AsRef<OsStr>>(
+    url: &str,
+    arguments: &[A],
+    variables: &[(&str, &str)],
+    exit_code: i32,
+) -> anyhow::Result<Finished> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_payment-monitor"));
     for (variable, _) in std::env::vars_os() {
         let name = variable.to_string_lossy();
@@ -48,6 +58,7 @@ pub fn run<A: AsRef<OsStr>>(
         }
     }
     command.args(["--output", "json"]).args(arguments).env("DATABASE_URL", url);
+    command.envs(variables.iter().copied());
     command.env("RUST_LOG", "error").stdin(Stdio::null()).stdout(Stdio::piped());
     let started = Instant::now();
     let mut child = command.spawn().context("starting payment-monitor")?;

@@ -10,6 +10,7 @@ mod ledger;
 mod perform;
 mod rescue;
 mod statement;
+mod telemetry;
 
 use clap::{Parser, ValueEnum};
 use ledger::Company;
@@ -41,6 +42,7 @@ enum Part {
     Compare,
     Import,
     Rescue,
+    Telemetry,
 }
 
 #[tokio::main]
@@ -61,6 +63,9 @@ async fn main() -> anyhow::Result<()> {
     if is_wanted(Part::Rescue) {
         let operations = if arguments.quick { 10_000 } else { 1_000_000 };
         rescue::measure(&mut company, operations).await?;
+    }
+    if is_wanted(Part::Telemetry) {
+        telemetry::measure(&mut company, &arguments).await?;
     }
     company.stop().await
 }

@@ -80,30 +80,39 @@ impl Company {
         self.server.data_dir().join("log/postgresql.json")
     }
 
-    /// One run on a statement of `charges` charges, of which the seventh is refused; `prefix`
-    /// makes them others than those of the last run.
+    /// One run on a statement of `charges` charges, of which the seventh is refused and the eighth
+    /// has failed; `prefix` makes them others than those of the last run.
     pub async fn run(&self, prefix: &str, charges: i64, endpoint: &str, folder: &Path) -> Run {
         let charge = |n: i64| {
             let charge = Charge::new(&format!("ch_{prefix}_{n}"), n % 700)
                 .with("customer", format!("cus_{}", n % USERS + 1));
-            if n == 7 { charge.with("amount", 0) } else { charge }
+            match n {
+                7 => charge.with("amount", 0),
+                8 => charge.failed("card_declined"),
+                _ => charge,
+            }
         };
         let folder = folder.join(prefix);
         std::fs::create_dir(&folder).unwrap();
         let statement = Listing::of((1..=charges).map(charge)).write(&folder);
+        let statement = statement.to_str().unwrap();
+        let run = ["run", "--settle", "0s", "--max-changes", "none", "--statement", statement];
+        Run { document: self.job(&run, endpoint).await }
+    }
+
+    /// A command of the job; gives what it prints for machines.
+    pub async fn job(&self, arguments: &[&str], endpoint: &str) -> Value {
         let mut command =
             tokio::process::Command::new(assert_cmd::cargo::cargo_bin!("payment-monitor"));
         command
-            .args(["run", "--output", "json", "--settle", "0s", "--max-changes", "none"])
-            .arg("--statement")
-            .arg(statement)
+            .args(["--output", "json"])
+            .args(arguments)
             .env("DATABASE_URL", self.server.url(JOB, DATABASE))
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
             .kill_on_drop(true);
         let output = command.output().await.unwrap();
-        let document = serde_json::from_slice(&output.stdout)
-            .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
-        Run { document }
+        serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)))
     }
 }
 

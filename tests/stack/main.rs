@@ -8,6 +8,7 @@ mod asking;
 mod company;
 mod faults;
 mod hosts;
+mod job;
 mod late;
 mod process;
 mod redaction;

@@ -4,6 +4,7 @@ use crate::asking::{Backend, until};
 use crate::company::{Company, Run};
 use crate::process::{Process, Program};
 use crate::servers::{Place, Ports};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -106,8 +107,16 @@ impl Stack {
 
     /// One run of the job, whose telemetry goes to its host's agent.
     pub async fn run(&self, prefix: &str, charges: i64) -> Run {
-        let endpoint = format!("http://127.0.0.1:{}", self.ports.job_agent.grpc);
-        self.company.run(prefix, charges, &endpoint, self.folder.path()).await
+        self.company.run(prefix, charges, &self.endpoint(), self.folder.path()).await
+    }
+
+    /// Another command of the job, with the same environment.
+    pub async fn job(&self, arguments: &[&str]) -> Value {
+        self.company.job(arguments, &self.endpoint()).await
+    }
+
+    fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ports.job_agent.grpc)
     }
 
     /// The agent's door for programs without a library.
