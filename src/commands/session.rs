@@ -15,7 +15,7 @@ use std::io::Write as _;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
-use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::filter::{FilterExt as _, LevelFilter, Targets, filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
@@ -143,8 +143,11 @@ fn subscribe(telemetry: &Telemetry, format: LogFormat) {
         LogFormat::Human => written.boxed(),
         LogFormat::Json => written.json().flatten_event(true).boxed(),
     };
-    let written = written.with_filter(console(format));
-    let _ = tracing_subscriber::registry().with(logs).with(written).try_init();
+    // A line reads well alone: it does not repeat the spans that it is in.
+    let events = filter_fn(|metadata| !metadata.is_span());
+    let written = written.with_filter(console(format).and(events));
+    let layers = tracing_subscriber::registry().with(telemetry.spans_layer());
+    let _ = layers.with(logs).with(written).try_init();
 }
 
 /// What is written to standard error. People are told by the summary how a run and each of its

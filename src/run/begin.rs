@@ -11,12 +11,12 @@ use crate::store::connection::{self, Database};
 use crate::store::{DatabaseError, jobs, lock, schema};
 use crate::telemetry::{Handle, LiveSpan, Parts, Place, Sampler, names, spans};
 use chrono::{DateTime, Utc};
-use opentelemetry::context::FutureExt as _;
 use sqlx::{Connection as _, PgConnection};
 use std::future::Future;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::watch;
+use tracing::Instrument as _;
 
 /// How long a beginning may take: several connections, and a statement or two on each.
 const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
@@ -211,7 +211,7 @@ impl Run {
         if name == names::PERFORM {
             self.perform_in(Arc::clone(&span));
         }
-        let work = work.with_context(span.context());
+        let work = work.instrument(span.span());
         let done = if matches!(name, names::PERFORM | names::FINISH) {
             work.await
         } else {

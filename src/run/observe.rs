@@ -11,11 +11,12 @@ use crate::domain::run::{Phase, RunId, Status, Summary};
 use crate::exit;
 use crate::store::telemetry;
 use crate::telemetry::metrics::LedgerTotals;
-use crate::telemetry::{Ids, LiveSpan, Place, spans};
+use crate::telemetry::{Describe as _, LiveSpan, Place, spans};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use tracing::Span;
 
 /// Results by action and outcome.
 type Results = BTreeMap<(Action, Outcome), u64>;
@@ -25,17 +26,17 @@ pub fn began(run: &mut Run) {
     let telemetry = &run.environment.telemetry;
     let (id, parent, start) = (run.id, run.parent, run.clock.started_at());
     telemetry.begin_run(id);
-    run.root = LiveSpan::begin(telemetry, Ids::root(id), || {
-        let mut root = spans::root(id, parent, start);
+    run.root = LiveSpan::begin(telemetry, || {
+        let mut root: Span = spans::root(id, parent, start);
         if let Some(caller) = telemetry.caller() {
-            spans::link(&mut root, caller, Vec::new());
+            root.link(caller, Vec::new());
         }
         root
     });
     if let Some(metrics) = telemetry.metrics() {
         metrics.begin();
     }
-    let _in_root = run.root.context().attach();
+    let _in_root = run.root.enter();
     tracing::info!(
         payment_monitor.run.id = %id,
         host = %run.environment.host,
@@ -52,12 +53,11 @@ pub fn not_begun(
     why: &str,
 ) {
     environment.telemetry.begin_run(id);
-    let root = LiveSpan::begin(&environment.telemetry, Ids::root(id), || {
-        spans::root(id, parent, clock.started_at())
-    });
+    let root =
+        LiveSpan::begin(&environment.telemetry, || spans::root(id, parent, clock.started_at()));
     root.note(|root| spans::end_root(root, Status::Failed, exit::FAILED, Some(why)));
     root.end(clock.now());
-    let _in_root = root.context().attach();
+    let _in_root = root.enter();
     tracing::error!(payment_monitor.run.id = %id, "run {id} could not begin: {why}");
 }
 
@@ -66,8 +66,7 @@ pub fn phase(run: &Run, name: &'static str) -> LiveSpan {
     if !run.is_recorded {
         return LiveSpan::default(); // a dry run leaves nothing
     }
-    let ids = Ids::phase(run.id, name);
-    LiveSpan::begin(&run.environment.telemetry, ids, || spans::phase(run.id, name, run.clock.now()))
+    LiveSpan::begin(&run.environment.telemetry, || spans::phase(run.id, name, run.clock.now()))
 }
 
 /// When a phase ended, as the record has it.
@@ -78,8 +77,7 @@ pub fn end_of(clock: &Clock, phase: &Phase) -> DateTime<Utc> {
 
 /// The span of an operation that begins now.
 pub fn operation(run: &Run, place: &Place, op: &Operation) -> LiveSpan {
-    let ids = Ids { trace: place.parent.trace, span: crate::domain::run::span_id(op.id) };
-    LiveSpan::begin(&run.environment.telemetry, ids, || {
+    LiveSpan::begin(&run.environment.telemetry, || {
         spans::operation(run.id, &run.server, place.parent, op, run.clock.now())
     })
 }
@@ -93,7 +91,7 @@ pub fn performed(run: &Run, span: &LiveSpan, op: &Operation, done: &Performed, t
     }
     if outcome != Outcome::Applied {
         let why = error.unwrap_or("the row had changed since the plan");
-        let _in_span = span.context().attach();
+        let _in_span = span.enter();
         tracing::warn!(
             payment_monitor.run.id = %run.id,
             payment_monitor.operation.id = %op.id,
@@ -149,7 +147,7 @@ pub fn ended(run: &Run, report: &Report) {
     let (status, error) = (summary.status, summary.error.as_deref());
     run.root.note(|root| spans::end_root(root, status, report.exit_code(), error));
     let counts = summary.operations;
-    let _in_root = run.root.context().attach();
+    let _in_root = run.root.enter();
     macro_rules! tell {
         ($level:ident) => {
             tracing::$level!(

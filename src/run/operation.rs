@@ -10,9 +10,9 @@ use crate::store::error::{Fault, brief, fault};
 use crate::store::{jobs, operations, refusals, results};
 use crate::telemetry::Place;
 use chrono::{DateTime, Utc};
-use opentelemetry::context::FutureExt as _;
 use sqlx::PgConnection;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 /// How an operation ended, and after how many attempts.
 #[derive(Debug, Clone)]
@@ -51,7 +51,7 @@ pub async fn perform(
     let _room = run.environment.telemetry.admit().await;
     let (began, span) = (Instant::now(), observe::operation(run, place, operation));
     let attempts = attempts(run, kept, operation, known_until);
-    let ended = attempts.with_context(span.context()).await;
+    let ended = attempts.instrument(span.span()).await;
     match &ended {
         Ok(done) => observe::performed(run, &span, operation, done, began.elapsed()),
         Err(error) => observe::unperformed(run, &span, &error.to_string()),

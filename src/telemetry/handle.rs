@@ -28,6 +28,13 @@ pub(super) struct Shared {
     pub run: Mutex<Option<RunId>>,
 }
 
+impl Shared {
+    /// Whether there are spans: for themselves, or because logs have their ids.
+    pub fn makes_spans(&self) -> bool {
+        self.spans.is_some() || self.logs.is_some()
+    }
+}
+
 /// Room for what one operation makes, kept while it goes on.
 #[derive(Debug, Default)]
 pub struct Admission {
@@ -41,8 +48,8 @@ impl Handle {
         self.0.is_some()
     }
 
-    pub(super) fn exports_spans(&self) -> bool {
-        self.0.as_ref().is_some_and(|shared| shared.spans.is_some())
+    pub(super) fn makes_spans(&self) -> bool {
+        self.0.as_ref().is_some_and(|shared| shared.makes_spans())
     }
 
     /// Notes which run logs belong to from now on.

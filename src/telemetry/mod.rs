@@ -4,6 +4,7 @@
 
 mod answer;
 mod client;
+mod describe;
 mod export_metrics;
 mod exporters;
 mod handle;
@@ -21,8 +22,10 @@ mod queue;
 pub mod settings;
 pub mod spans;
 mod tally;
+mod tracer;
 mod worker;
 
+pub use describe::{Describe, end};
 pub use handle::{Admission, Handle};
 pub use host::Sampler;
 pub use ids::Ids;

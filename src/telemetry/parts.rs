@@ -53,8 +53,7 @@ impl Parts {
         if part != self.part {
             let (run, handle) = (self.run, &self.handle);
             self.part = part;
-            let ids = Ids::part(run, part);
-            let span = LiveSpan::begin(handle, ids, || spans::part(run, part, now()));
+            let span = LiveSpan::begin(handle, || spans::part(run, part, now()));
             self.current = Some(Arc::new(span));
             perform.note(|span| spans::link_part(span, run, part));
         }

@@ -9,7 +9,7 @@ use super::queue::Queue;
 use super::settings::Settings;
 use super::tally::Tally;
 use super::worker::work;
-use super::{ids, logs, names};
+use super::{ids, logs, names, tracer};
 use crate::domain::account::Account;
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider as _;
@@ -23,6 +23,9 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tracing::Subscriber;
+use tracing_subscriber::Layer;
+use tracing_subscriber::registry::LookupSpan;
 use uuid::Uuid;
 
 /// How often metrics are exported while a run goes on, unless a variable says otherwise.
@@ -132,6 +135,15 @@ impl Telemetry {
     pub fn logs_layer(&self) -> Option<LogsLayer> {
         let logger = self.0.as_ref()?.logger.as_ref()?;
         Some(OpenTelemetryTracingBridge::new(logger))
+    }
+
+    /// Makes the spans of runs out of tracing's, where spans or logs are exported; with its filter.
+    pub fn spans_layer<S>(&self) -> Option<impl Layer<S> + Send + Sync + use<S>>
+    where
+        S: Subscriber + Send + Sync + for<'span> LookupSpan<'span>,
+    {
+        let shared = &self.0.as_ref()?.shared;
+        shared.makes_spans().then(|| tracer::layer(shared))
     }
 
     /// Delivers what is left within `timeout`, and tells what became of everything; nothing

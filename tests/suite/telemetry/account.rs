@@ -1,11 +1,11 @@
 //! The account adds up whatever the collector does, and the job is not held up by it.
 
 use super::collector::{Behaviour, Collector};
-use super::{assert_adds_up, queue, settings, start};
+use super::{assert_adds_up, listen, queue, settings, start};
 use chrono::Utc;
 use payment_monitor::domain::account::Account;
 use payment_monitor::domain::run::RunId;
-use payment_monitor::telemetry::{Handle, Ids, LiveSpan, Settings, spans};
+use payment_monitor::telemetry::{Handle, LiveSpan, Settings, spans};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
@@ -112,15 +112,15 @@ async fn without_an_endpoint_there_is_no_account_and_nothing_is_made() {
     assert_eq!(telemetry.shutdown(TIMEOUT).await, None);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn the_span_of_work_that_panics_is_delivered_too() {
     let collector = Collector::start(Behaviour::Healthy).await;
     let telemetry = start(&settings(&collector.url()));
+    let _listening = listen(&telemetry);
     let handle = telemetry.handle();
     let run = RunId(Uuid::now_v7());
     let work = tokio::spawn(async move {
-        let begin = || spans::phase(run, "perform", Utc::now());
-        let _span = LiveSpan::begin(&handle, Ids::phase(run, "perform"), begin);
+        let _span = LiveSpan::begin(&handle, || spans::phase(run, "perform", Utc::now()));
         panic!("broken");
     });
     assert!(work.await.unwrap_err().is_panic());

@@ -13,6 +13,8 @@ use payment_monitor::domain::account::{Account, Signal};
 use payment_monitor::telemetry::settings::{Queue, Target};
 use payment_monitor::telemetry::{Settings, Source, Telemetry};
 use std::time::Duration;
+use tracing::subscriber::DefaultGuard;
+use tracing_subscriber::layer::SubscriberExt as _;
 
 /// A ledger and a listing of three new payments, of which the database refuses one.
 async fn ledger_that_refuses_one() -> (Ledger, Listing) {
@@ -48,6 +50,11 @@ fn settings(url: &str) -> Settings {
 
 fn start(settings: &Settings) -> Telemetry {
     Telemetry::start(settings, &Source { host: "test", version: "0.0.0" }).unwrap()
+}
+
+/// Makes the spans of this thread, as the program does for all of its threads.
+fn listen(telemetry: &Telemetry) -> DefaultGuard {
+    tracing::subscriber::set_default(tracing_subscriber::registry().with(telemetry.spans_layer()))
 }
 
 /// A queue of a given size that is sent at once.

@@ -1,7 +1,7 @@
 //! A run with more operations than a trace is to hold: part traces, linked both ways.
 
 use super::collector::{Behaviour, Collector, attribute};
-use super::{assert_adds_up, settings, start};
+use super::{assert_adds_up, listen, settings, start};
 use crate::harness::{Charge, Ledger, Listing, environment, request};
 use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind};
 use payment_monitor::run::{Report, replay, run};
@@ -18,6 +18,7 @@ async fn traced_run(ledger: &Ledger, collector: &Collector) -> Report {
     let charges = (1..=10).map(|n| Charge::new(&format!("ch_{n}"), n));
     let path = Listing::of(charges).write(folder.path());
     let telemetry = start(&small(collector));
+    let _listening = listen(&telemetry);
     let (mut environment, _stopper) = environment(ledger);
     environment.telemetry = telemetry.handle();
     let report = run(&environment, request(&path)).await.unwrap();
@@ -35,7 +36,7 @@ fn operations(spans: &[Span]) -> Vec<&Span> {
     spans.iter().filter(|span| span.kind() == SpanKind::Client).collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn operations_beyond_a_traces_worth_are_in_part_traces_that_link_both_ways() {
     let mut ledger = Ledger::with_users(1).await;
     let collector = Collector::start(Behaviour::Healthy).await;
@@ -77,7 +78,7 @@ async fn operations_beyond_a_traces_worth_are_in_part_traces_that_link_both_ways
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn part_traces_are_made_again_with_the_same_ids_and_parents() {
     let ledger = Ledger::with_users(1).await;
     let collector = Collector::start(Behaviour::Healthy).await;

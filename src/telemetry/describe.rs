@@ -1,0 +1,71 @@
+//! What a span is told, whether it goes on or is made again from the database.
+
+use super::ids::Ids;
+use super::names;
+use chrono::{DateTime, Utc};
+use opentelemetry::trace::{Link, SpanContext, SpanId, SpanKind, Status};
+use opentelemetry::{InstrumentationScope, KeyValue, Value};
+use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
+use std::sync::LazyLock;
+use std::time::SystemTime;
+
+/// The scope of all spans.
+pub(super) static SCOPE: LazyLock<InstrumentationScope> = LazyLock::new(|| {
+    InstrumentationScope::builder(names::SCOPE).with_version(env!("CARGO_PKG_VERSION")).build()
+});
+
+/// What a span is when it begins.
+#[derive(Debug)]
+pub struct Beginning<'a> {
+    pub ids: Ids,
+    pub parent: Option<Ids>,
+    pub name: &'a str,
+    pub kind: SpanKind,
+    pub start: DateTime<Utc>,
+}
+
+/// A span that can be told things: tracing's where it goes on, `SpanData` where it is past.
+pub trait Describe {
+    fn begin(beginning: Beginning<'_>) -> Self;
+    fn set(&mut self, key: &'static str, value: impl Into<Value>);
+    fn status(&mut self, status: Status);
+    fn link(&mut self, to: SpanContext, attributes: Vec<KeyValue>);
+}
+
+impl Describe for SpanData {
+    fn begin(beginning: Beginning<'_>) -> Self {
+        let Beginning { ids, parent, name, kind, start } = beginning;
+        Self {
+            span_context: ids.context(),
+            parent_span_id: parent.map_or(SpanId::INVALID, |ids| ids.context().span_id()),
+            parent_span_is_remote: false,
+            span_kind: kind,
+            name: name.to_owned().into(),
+            start_time: start.into(),
+            end_time: start.into(),
+            attributes: Vec::with_capacity(16),
+            dropped_attributes_count: 0,
+            events: SpanEvents::default(),
+            links: SpanLinks::default(),
+            status: Status::Unset,
+            instrumentation_scope: SCOPE.clone(),
+        }
+    }
+
+    fn set(&mut self, key: &'static str, value: impl Into<Value>) {
+        self.attributes.push(KeyValue::new(key, value.into()));
+    }
+
+    fn status(&mut self, status: Status) {
+        self.status = status;
+    }
+
+    fn link(&mut self, to: SpanContext, attributes: Vec<KeyValue>) {
+        self.links.links.push(Link::new(to, attributes, 0));
+    }
+}
+
+/// Notes when a past span ended; never before it began.
+pub fn end(span: &mut SpanData, at: DateTime<Utc>) {
+    span.end_time = SystemTime::from(at).max(span.start_time);
+}
