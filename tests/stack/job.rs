@@ -69,7 +69,7 @@ async fn a_large_run_is_in_part_traces_with_every_operation_in_one_of_them() {
     let run = stack.run("a", operations).await;
     run.assert_delivered();
     let results = results(&mut stack, &run).await;
-    assert_eq!(results, operations.unsigned_abs());
+    assert_eq!(results, operations.unsigned_abs(), "{}", run.document);
     let traces = "SELECT string_agg(trace_id, ' ' ORDER BY part) FROM run_traces";
     let traces = stack.company.text(traces).await;
     assert_eq!(traces.split(' ').count() as u64, results.div_ceil(4_000), "{traces}");
