@@ -103,11 +103,28 @@ impl Lost {
 }
 
 async fn record(run: &Run, conclusion: &Conclusion, ending: &Ending) -> Result<Recorded, RunError> {
+    note_unapplied(run).await?;
     let recorded = retry::while_transient(run, "recording the run's end", || {
         record_once(run, conclusion, ending)
     })
     .await?;
     recorded.ok_or(RunError::FencedOff)
+}
+
+/// Before the end itself, which must not depend on how much was refused.
+async fn note_unapplied(run: &Run) -> Result<(), RunError> {
+    let now = run.clock.now();
+    let mut after = run.id.0;
+    loop {
+        let noted = retry::while_transient(run, "noting what was attempted in vain", || async {
+            let mut connection = run.database.open().await?;
+            discrepancies::note_unapplied(&mut connection, run.id, after, now).await
+        });
+        match noted.await? {
+            Some(last) => after = last,
+            None => return Ok(()),
+        }
+    }
 }
 
 async fn record_once(
@@ -123,7 +140,6 @@ async fn record_once(
     let totals = ending::totals(&mut transaction, run.id).await?;
     let lost = Lost::of(ending, &conclusion.plan, &totals);
     let now = run.clock.now();
-    discrepancies::note_unapplied(&mut transaction, run.id, now).await?;
     if ending.status == Status::Succeeded && lost.is_none() {
         let scopes = conclusion.scopes.as_ref();
         discrepancies::resolve_unseen(&mut transaction, run.id, scopes, now).await?;

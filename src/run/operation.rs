@@ -97,7 +97,8 @@ async fn why_not_live(run: &Run) -> RunError {
     match looking.await {
         Ok(None) => RunError::Lost { what: "the record of this run is" },
         Ok(Some(Status::Running)) => RunError::Lost { what: "the plan of this run is" },
-        _ => RunError::FencedOff,
+        Ok(Some(_)) => RunError::FencedOff,
+        Err(error) => error,
     }
 }
 
@@ -149,27 +150,17 @@ async fn settle(
     is_last: bool,
 ) -> sqlx::Result<Attempted> {
     match fault(&error) {
-        Fault::AlreadyRecorded => {
-            let outcome = refusals::outcome(connection, operation.id).await?;
-            outcome.map(|outcome| Attempted::Ended(outcome, None)).ok_or(error)
-        }
+        Fault::AlreadyRecorded => recorded_before(connection, operation, error).await,
         // Not this row is the matter, but a right that every operation needs.
         Fault::Refused(_) if is_forbidden(&error) && !refusals::may_write(connection).await? => {
             Err(error)
         }
-        Fault::Refused(_)
-            if operation.action == Action::New
-                && is_duplicate(&error)
-                && record_existing(connection, run, operation).await? =>
-        {
-            Ok(Attempted::Ended(Outcome::Conflict, None))
+        Fault::Refused(reason) if operation.action == Action::New && is_duplicate(&error) => {
+            record_duplicate(connection, run, operation, reason, is_last).await
         }
         Fault::Refused(reason) => record_failure(connection, run, operation, reason).await,
-        // Linked to its row the record would wait for the same lock, through the foreign key; the
-        // plan has the link.
         Fault::Contended(reason) if is_last => {
-            let unlinked = Operation { target_id: None, ..operation.clone() };
-            record_failure(connection, run, &unlinked, reason).await
+            record_failure(connection, run, &unlinked(operation), reason).await
         }
         Fault::Contended(_) | Fault::Transient | Fault::Unwritable(_) => Err(error),
     }
@@ -185,25 +176,49 @@ async fn record_failure(
     match refusals::record_failure(connection, run.id, operation, &reason, now).await {
         Ok(true) => Ok(Attempted::Ended(Outcome::Failed, Some(reason))),
         Ok(false) => Ok(Attempted::NotLive),
-        // An earlier attempt has recorded it already.
         Err(error) if fault(&error) == Fault::AlreadyRecorded => {
-            Ok(Attempted::Ended(Outcome::Failed, Some(reason)))
+            recorded_before(connection, operation, error).await
         }
         Err(error) => Err(error),
     }
 }
 
-/// Somebody else has made the row that was to be made: a conflict. False where another unique
-/// index than the provider id's has refused it.
-async fn record_existing(
+/// Linked to its row the record would wait for the same lock as the operation, through the foreign
+/// key; the plan has the link.
+fn unlinked(operation: &Operation) -> Operation {
+    Operation { target_id: None, ..operation.clone() }
+}
+
+/// An earlier attempt, whose answer was lost, has come to an end: the record says to which.
+async fn recorded_before(
+    connection: &mut PgConnection,
+    operation: &Operation,
+    error: sqlx::Error,
+) -> sqlx::Result<Attempted> {
+    let recorded = refusals::recorded(connection, operation.id).await?;
+    recorded.map(|(outcome, why)| Attempted::Ended(outcome, why)).ok_or(error)
+}
+
+/// A row that was to be made is there already: by an earlier attempt, whose answer was lost; by
+/// somebody else, which is a conflict; or another unique index than the provider id's has refused it.
+async fn record_duplicate(
     connection: &mut PgConnection,
     run: &Run,
     operation: &Operation,
-) -> sqlx::Result<bool> {
+    reason: String,
+    is_last: bool,
+) -> sqlx::Result<Attempted> {
     let now = run.clock.now();
     match refusals::record_existing(connection, run.id, operation, now).await {
-        Err(error) if fault(&error) == Fault::AlreadyRecorded => Ok(true),
-        recorded => recorded,
+        Ok(true) => Ok(Attempted::Ended(Outcome::Conflict, None)),
+        Ok(false) => record_failure(connection, run, operation, reason).await,
+        Err(error) => match fault(&error) {
+            Fault::AlreadyRecorded => recorded_before(connection, operation, error).await,
+            Fault::Contended(reason) if is_last => {
+                record_failure(connection, run, &unlinked(operation), reason).await
+            }
+            _ => Err(error),
+        },
     }
 }
 

@@ -82,15 +82,34 @@ async fn fence_off(
             Ok(true) => return Ok(()),
             Ok(false) => return Err(RunError::Paused),
             Err(error) if tries < TRIES_MAX && fault(&error).may_pass() => {}
-            Err(error) => return Err(RunError::query("ending a dead run")(error)),
+            Err(error) => {
+                tracing::warn!(run = %dead.id, "a run whose process had died can't be ended");
+                return Err(RunError::query("ending a dead run")(error));
+            }
         }
     }
+}
+
+/// Notes what a run that is to be ended has attempted in vain, so many at a time: its end must not
+/// depend on how much that is.
+pub(super) async fn note_unapplied(
+    connection: &mut PgConnection,
+    own: &Run,
+    run: RunId,
+) -> sqlx::Result<()> {
+    let (mut after, now) = (run.0, own.clock.now());
+    while let Some(last) = discrepancies::note_unapplied(connection, run, after, now).await? {
+        after = last;
+    }
+    Ok(())
 }
 
 /// Ends a dead run; false where the run lock is not held any more. The proof and the end are
 /// one transaction, which the server ends sooner than it gives up the lock of a paused process.
 async fn end(connection: &mut PgConnection, own: &Run, dead: &jobs::Open) -> sqlx::Result<bool> {
     let id = RunId(dead.id);
+    // What a person has to look at stays visible, as after any other end.
+    note_unapplied(connection, own, id).await?;
     let mut transaction = connection.begin().await?;
     ending::wait_shortly(&mut transaction).await?;
     if ending::lock_to_end(&mut transaction, id).await? {
@@ -98,8 +117,6 @@ async fn end(connection: &mut PgConnection, own: &Run, dead: &jobs::Open) -> sql
             return Ok(false);
         }
         let totals = ending::totals(&mut transaction, id).await?;
-        // What a person has to look at stays visible, as after any other end.
-        discrepancies::note_unapplied(&mut transaction, id, own.clock.now()).await?;
         let last_sign = totals.last_result_at.unwrap_or(dead.started_at);
         let planned = events::planned(&mut transaction, id).await?.unwrap_or_default();
         let ending = Ending {

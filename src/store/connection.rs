@@ -105,7 +105,8 @@ impl Database {
         let mut found = Vec::new();
         let mut refused = None;
         for place in &self.places {
-            match open_primary_at(place).await {
+            let opening = tokio::time::timeout(CONNECT_TIMEOUT, open_primary_at(place));
+            match opening.await.unwrap_or_else(|_| Err(no_answer())) {
                 Ok(Some(connection)) => return Ok(connection),
                 Ok(None) => found.push(format!("{} is a read replica", host(place))),
                 Err(error) => {
@@ -158,10 +159,12 @@ fn host(place: &PgConnectOptions) -> String {
 
 async fn open_at(place: &PgConnectOptions) -> sqlx::Result<PgConnection> {
     let opening = PgConnection::connect_with(place);
-    tokio::time::timeout(CONNECT_TIMEOUT, opening).await.unwrap_or_else(|_| {
-        let why = format!("no answer within {} s", CONNECT_TIMEOUT.as_secs());
-        Err(sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, why)))
-    })
+    tokio::time::timeout(CONNECT_TIMEOUT, opening).await.unwrap_or_else(|_| Err(no_answer()))
+}
+
+fn no_answer() -> sqlx::Error {
+    let why = format!("no answer within {} s", CONNECT_TIMEOUT.as_secs());
+    sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, why))
 }
 
 async fn open_primary_at(place: &PgConnectOptions) -> sqlx::Result<Option<PgConnection>> {

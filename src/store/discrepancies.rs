@@ -68,35 +68,48 @@ pub async fn note_left(
     .map(drop)
 }
 
-/// Notes what a run attempted in vain: what was refused, or in conflict.
+/// How many results one call of [`note_unapplied`] notes: no statement may take long.
+const BATCH: i64 = 10_000;
+
+/// Notes what a run attempted in vain, what was refused or in conflict: the next results after
+/// `after`, while the run has not ended. Gives the last one noted; none when there are no more. To
+/// note one again does no harm.
 pub async fn note_unapplied(
     connection: &mut PgConnection,
     run: RunId,
+    after: Uuid,
     now: DateTime<Utc>,
-) -> sqlx::Result<()> {
-    sqlx::query!(
-        "INSERT INTO payment_monitor_discrepancies AS d (id, kind, reason, subject, provider_id,
+) -> sqlx::Result<Option<Uuid>> {
+    sqlx::query_scalar!(
+        "WITH batch AS MATERIALIZED (
+            SELECT id, outcome, error FROM payment_monitor_results
+            WHERE job_id = $1 AND outcome <> 'applied' AND id > $3 AND EXISTS (
+                SELECT FROM payment_monitor_jobs WHERE id = $1 AND execution_status = 'running')
+            ORDER BY id LIMIT $4
+        ), noted AS (
+        INSERT INTO payment_monitor_discrepancies AS d (id, kind, reason, subject, provider_id,
             target_id, user_id, action, previous_state, new_state, description,
             first_seen_at, first_seen_by, last_seen_at, last_seen_by)
         SELECT o.id, o.kind, CASE WHEN payment_monitor_is_contention(r.error) THEN 'contended'
                 ELSE r.outcome END, o.subject, o.provider_id, o.target_id, o.user_id,
             o.action, o.previous_state, o.new_state, o.description,
             $2::timestamptz, $1::uuid, $2, $1
-        FROM payment_monitor_results r JOIN payment_monitor_operations o ON o.id = r.id
-        WHERE r.job_id = $1 AND r.outcome <> 'applied'
+        FROM batch r JOIN payment_monitor_operations o ON o.id = r.id
         ON CONFLICT (subject, provider_id) WHERE resolved_at IS NULL DO UPDATE SET
             kind = excluded.kind, reason = excluded.reason, target_id = excluded.target_id,
             user_id = excluded.user_id, action = excluded.action,
             previous_state = excluded.previous_state, new_state = excluded.new_state,
             description = excluded.description,
             last_seen_at = greatest(d.last_seen_at, excluded.last_seen_at),
-            last_seen_by = excluded.last_seen_by",
+            last_seen_by = excluded.last_seen_by)
+        SELECT id FROM batch ORDER BY id DESC LIMIT 1",
         run.0,
-        now
+        now,
+        after,
+        BATCH
     )
-    .execute(connection)
+    .fetch_optional(connection)
     .await
-    .map(drop)
 }
 
 /// Resolves what a run that succeeded has not seen any more although it looked: it applied the
@@ -111,15 +124,17 @@ pub async fn resolve_unseen(
 ) -> sqlx::Result<u64> {
     let [payments, subscriptions] = scopes.map_or([None, None], |[p, s]| [Some(p), Some(s)]);
     sqlx::query!(
-        "UPDATE payment_monitor_discrepancies d SET resolved_at = $2, resolved_by = $1
+        "WITH applied AS MATERIALIZED (
+            SELECT o.subject, o.provider_id FROM payment_monitor_results r
+            JOIN payment_monitor_operations o ON o.id = r.id AND o.job_id = $1
+            WHERE r.job_id = $1 AND r.outcome = 'applied'
+        )
+        UPDATE payment_monitor_discrepancies d SET resolved_at = $2, resolved_by = $1
         WHERE d.resolved_at IS NULL AND d.last_seen_by <> $1 AND NOT EXISTS (
             SELECT FROM payment_monitor_staged_discrepancies s WHERE s.job_id = $1
                 AND s.subject = d.subject AND s.provider_id = d.provider_id
         ) AND (
-            EXISTS (SELECT FROM payment_monitor_results r
-                JOIN payment_monitor_operations o ON o.id = r.id
-                WHERE r.job_id = $1 AND r.outcome = 'applied'
-                    AND o.subject = d.subject AND o.provider_id = d.provider_id)
+            (d.subject, d.provider_id) IN (SELECT subject, provider_id FROM applied)
             OR (d.subject = 'payment' AND EXISTS (
                 SELECT FROM payment_monitor_staged_payments s
                 WHERE s.job_id = $1 AND s.provider_payment_id = d.provider_id

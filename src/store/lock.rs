@@ -57,7 +57,7 @@ pub async fn is_held(connection: &mut PgConnection) -> sqlx::Result<bool> {
 pub async fn terminate_staging_holders(connection: &mut PgConnection) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"SELECT count(pg_terminate_backend(a.pid)) AS "ended!" FROM pg_stat_activity a
-        WHERE a.usename = current_user AND a.pid <> pg_backend_pid() AND a.pid IN (
+        WHERE a.usename = session_user AND a.pid <> pg_backend_pid() AND a.pid IN (
             SELECT l.pid FROM pg_locks l JOIN pg_class c ON c.oid = l.relation
             WHERE l.granted AND c.relname LIKE 'payment_monitor_staged_%'
                 AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))"#
@@ -70,7 +70,7 @@ pub async fn terminate_staging_holders(connection: &mut PgConnection) -> sqlx::R
 pub async fn terminate_sessions(connection: &mut PgConnection, run: Uuid) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"SELECT count(pg_terminate_backend(pid)) AS "ended!" FROM pg_stat_activity
-        WHERE application_name = $1 AND usename = current_user AND pid <> pg_backend_pid()"#,
+        WHERE application_name = $1 AND usename = session_user AND pid <> pg_backend_pid()"#,
         application_name(run)
     )
     .fetch_one(connection)

@@ -32,12 +32,13 @@ pub async fn begin(connection: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!("BEGIN").execute(connection).await.map(drop)
 }
 
-/// Lets the transaction be idle for as long as the comparison takes.
+/// Lets the transaction be idle for as long as the comparison takes, and its last statement note as
+/// much as was left.
 pub async fn wait_for_comparison(connection: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!("SET LOCAL idle_in_transaction_session_timeout = 0")
-        .execute(connection)
-        .await
-        .map(drop)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query!("SET LOCAL statement_timeout = 0").execute(connection).await.map(drop)
 }
 
 /// Commits a stored plan.

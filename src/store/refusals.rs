@@ -100,14 +100,16 @@ pub async fn record_failure(
     .map(|recorded| recorded.is_some())
 }
 
-/// How an operation ended, if its result exists.
-pub async fn outcome(
+/// How an operation ended and why it failed, if its result exists.
+pub async fn recorded(
     connection: &mut PgConnection,
     operation: Uuid,
-) -> sqlx::Result<Option<Outcome>> {
-    let outcome =
-        sqlx::query_scalar!("SELECT outcome FROM payment_monitor_results WHERE id = $1", operation)
+) -> sqlx::Result<Option<(Outcome, Option<String>)>> {
+    let recorded =
+        sqlx::query!("SELECT outcome, error FROM payment_monitor_results WHERE id = $1", operation)
             .fetch_optional(connection)
             .await?;
-    Ok(outcome.map(|name| name.parse().expect("a CHECK allows no other outcome")))
+    Ok(recorded.map(|result| {
+        (result.outcome.parse().expect("a CHECK allows no other outcome"), result.error)
+    }))
 }

@@ -141,6 +141,7 @@ pub async fn operations(
 ) -> sqlx::Result<Vec<OperationStory>> {
     let rare = match fate {
         "failed" | "conflict" => Some(unapplied(connection, run, fate, limit).await?),
+        "not_done" | "open" => Some(without_result(connection, run, limit).await?),
         _ => None,
     };
     sqlx::query_as!(
@@ -157,6 +158,23 @@ pub async fn operations(
         fate,
         limit,
         rare.as_deref()
+    )
+    .fetch_all(connection)
+    .await
+}
+
+async fn without_result(
+    connection: &mut PgConnection,
+    run: RunId,
+    limit: i64,
+) -> sqlx::Result<Vec<Uuid>> {
+    sqlx::query_scalar!(
+        "SELECT id FROM payment_monitor_operations o
+        WHERE job_id = $1 AND id > $1 AND NOT EXISTS (SELECT FROM payment_monitor_results r
+            WHERE r.job_id = $1 AND r.id > $1 AND r.id = o.id)
+        ORDER BY id LIMIT $2",
+        run.0,
+        limit
     )
     .fetch_all(connection)
     .await
