@@ -244,7 +244,8 @@ pub struct WorkFlags {
         value_parser = clap::value_parser!(u32).range(1..=256))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,
-    /// How long to go on trying when the database goes away [default: 30s]
+    /// How long to go on trying when the database goes away; the attempt under way then is awaited
+    /// [default: 30s]
     #[arg(long, env = "PAYMENT_MONITOR_RETRY_FOR", value_name = "TIME SPAN")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_for: Option<Parsed<humantime::Duration>>,
