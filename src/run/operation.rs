@@ -199,8 +199,9 @@ async fn recorded_before(
     recorded.map(|(outcome, why)| Attempted::Ended(outcome, why)).ok_or(error)
 }
 
-/// A row that was to be made is there already: by an earlier attempt, whose answer was lost; by
-/// somebody else, which is a conflict; or another unique index than the provider id's has refused it.
+/// A row that was to be made is there already: by an earlier attempt, whose answer was lost; or by
+/// somebody else, which is a conflict. Or another unique index than the provider id's has refused
+/// it.
 async fn record_duplicate(
     connection: &mut PgConnection,
     run: &Run,

@@ -1,5 +1,5 @@
-//! A span that goes on: it is recorded when it ends by the run's clock, and at the latest when it is
-//! dropped, by the host's.
+//! A span that goes on: it is recorded when it ends by the run's clock, and at the latest when it
+//! is dropped, by the host's.
 
 use super::handle::Handle;
 use chrono::{DateTime, Utc};
