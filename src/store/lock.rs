@@ -40,19 +40,6 @@ pub async fn is_held_by(connection: &mut PgConnection, session: i32) -> sqlx::Re
         .await
 }
 
-/// Whether some session holds the run lock, seen from any other session of the primary.
-pub async fn is_held(connection: &mut PgConnection) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(
-        r#"SELECT EXISTS (SELECT FROM pg_locks
-            WHERE locktype = 'advisory' AND granted AND objsubid = 1
-                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-                AND (classid::bigint << 32) | objid::bigint = $1) AS "held!""#,
-        RUN_LOCK
-    )
-    .fetch_one(connection)
-    .await
-}
-
 /// Ends every other session that holds a lock on a staging table; gives how many there were.
 pub async fn terminate_staging_holders(connection: &mut PgConnection) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
