@@ -247,16 +247,22 @@ BEGIN ATOMIC
         WHERE c.rate >= threshold * c.usual
             AND c.failures - c.attempts * c.usual >= 4 * sqrt(c.attempts * c.usual * (1 - c.usual))
     ),
+    -- Neighbouring windows are one finding.
+    placed AS (
+        SELECT a.*, a.bin - row_number() OVER (ORDER BY a.bin) * time_window AS island FROM above a
+    ),
     worst AS (
-        SELECT a.*, min(a.bin) OVER () AS first_bin, max(a.bin) OVER () AS last_bin,
-            row_number() OVER (ORDER BY a.times DESC, a.bin) AS place
-        FROM above a
+        SELECT DISTINCT ON (p.island) p.*, min(p.bin) OVER episode AS first_bin,
+            max(p.bin) OVER episode AS last_bin
+        FROM placed p
+        WINDOW episode AS (PARTITION BY p.island)
+        ORDER BY p.island, p.times DESC, p.bin
     )
     SELECT NULL::bigint, NULL::text, w.first_bin, least(w.last_bin + time_window, until),
         round(w.times, 2), round(w.usual, 4),
         format('%s of %s payments failed within %s, %s times the rate of the same time in the '
             'last four weeks', w.failures, w.attempts, time_window, round(w.times, 1))
-    FROM worst w WHERE w.place = 1;
+    FROM worst w;
 END;
 COMMENT ON FUNCTION payment_monitor_measure_failure_rate IS
     'value: the failure rate of all payments in one window, as a multiple of that in the same

@@ -1,5 +1,14 @@
 //! The command line. Every setting that a flag sets has a variable and a key of the same name.
 
+mod moment;
+mod suspicious;
+
+pub use moment::Moment;
+pub use suspicious::{
+    BacktestArgs, FindingsArgs, ParameterArgs, SetArgs, Severity, SnoozeArgs, SuspiciousArgs,
+    SuspiciousCommand,
+};
+
 use crate::config::{LogFormat, Parsed};
 use crate::domain::RunId;
 use crate::exit;
@@ -94,6 +103,8 @@ pub enum Command {
     Show(ShowArgs),
     /// List what needs a person
     Discrepancies(ListArgs),
+    /// List suspicious activity, and what the rules are that find it
+    Suspicious(SuspiciousArgs),
     /// Perform exactly what a run held or withheld, in a new run
     #[command(after_help = exit::HELP)]
     Approve(DecideArgs),

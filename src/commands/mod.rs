@@ -13,6 +13,7 @@ mod run;
 mod runs;
 mod session;
 mod show;
+mod suspicious;
 mod trace;
 
 use crate::cli::{Cli, Command};
@@ -69,6 +70,7 @@ async fn command(cli: &Cli, printer: Printer, session: &Session) -> anyhow::Resu
         Command::Discrepancies(args) => {
             answered(discrepancies::discrepancies(session, printer, args)).await
         }
+        Command::Suspicious(args) => answered(suspicious::suspicious(session, printer, args)).await,
         Command::Approve(args) => Box::pin(decide::approve(session, printer, args)).await,
         Command::Reject(args) => decide::reject(session, printer, args).await,
         Command::Trace(command) => trace::trace(session, printer, command).await,

@@ -10,7 +10,7 @@ use crate::domain::run::{Counts, Status};
 use crate::exit;
 use crate::run::RunError;
 use crate::store::runs::operations;
-use crate::store::{DatabaseError, events, runs, schema, telemetry};
+use crate::store::{DatabaseError, events, findings, runs, schema, telemetry};
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
 
@@ -47,6 +47,7 @@ async fn tell(connection: &mut PgConnection, id: RunId, limit: i64) -> anyhow::R
     };
     let account = telemetry::account(connection, id).await.map_err(reading())?;
     run.telemetry = account.and_then(|account| serde_json::from_value(account).ok());
+    run.assessment = findings::assessment(connection, id).await.map_err(reading())?;
     let decision = events::decision(connection, id).await.map_err(reading())?;
     let mut operations_by_fate = BTreeMap::new();
     let waits = run.status == Status::Held && decision.is_none();

@@ -3,6 +3,7 @@
 //! Pure data and pure rules: nothing here does I/O, reads a clock or draws a random number.
 
 pub mod account;
+pub mod assessment;
 pub mod discrepancy;
 pub mod money;
 pub mod operation;
@@ -14,6 +15,7 @@ pub mod subscription;
 pub mod text;
 
 pub use account::Account;
+pub use assessment::{Assessed, Assessment};
 pub use discrepancy::{Discrepancy, Field, Kind, Reason};
 pub use money::Currency;
 pub use operation::{Action, Operation, Outcome, State, Subject};

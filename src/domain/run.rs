@@ -1,6 +1,7 @@
 //! A run: one execution of the job.
 
 use super::account::Account;
+use super::assessment::Assessment;
 use super::operation::{Outcome, named};
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
@@ -93,6 +94,9 @@ pub struct Summary {
     pub operations: Counts,
     pub withheld_deletes: u64,
     pub phases: Vec<Phase>,
+    /// What the rules of suspicious activity found; none where the run did not come that far, and
+    /// where runs are listed.
+    pub assessment: Option<Assessment>,
     /// What became of the telemetry; none where no endpoint is configured, and where runs are
     /// listed.
     pub telemetry: Option<Account>,

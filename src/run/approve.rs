@@ -5,7 +5,7 @@ use super::begin::{self, Begun, Environment, Run};
 use super::error::RunError;
 use super::plan::{self, Plan, PlanWriter};
 use super::report::{Conclusion, Report};
-use super::{Clock, finish, perform, pin, rescue};
+use super::{Clock, assess, finish, perform, pin, rescue};
 use crate::domain::run::{RunId, Status};
 use crate::reconcile::Pin;
 use crate::store::connection;
@@ -60,6 +60,7 @@ async fn steps(
     conclusion.plan = plan;
     let performed = perform::perform(run, parent.known_until, conclusion.plan.operations);
     conclusion.operations = run.phase(names::PERFORM, performed).await?;
+    conclusion.assessment = Some(run.phase(names::ASSESS, assess::assess(run)).await?);
     Ok(())
 }
 

@@ -185,6 +185,7 @@ fn summarize(run: &Run, conclusion: &Conclusion, ending: &Ending) -> Summary {
     summary.operations = run.outcomes.of(conclusion.plan.operations);
     summary.withheld_deletes = conclusion.plan.withheld_deletes;
     summary.phases = phases;
+    summary.assessment.clone_from(&conclusion.assessment);
     summary
 }
 

@@ -4,6 +4,7 @@
 
 pub mod account;
 mod approve;
+mod assess;
 mod begin;
 mod clock;
 mod compare;
@@ -89,5 +90,6 @@ async fn steps(
         let performed = perform::perform(run, staged.known_until, conclusion.plan.operations);
         conclusion.operations = run.phase(names::PERFORM, performed).await?;
     }
+    conclusion.assessment = Some(run.phase(names::ASSESS, assess::assess(run)).await?);
     Ok(())
 }

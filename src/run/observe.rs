@@ -6,6 +6,7 @@ use super::clock::Clock;
 use super::error::RunError;
 use super::operation::Performed;
 use super::report::Report;
+use crate::domain::Assessment;
 use crate::domain::operation::{Action, Operation, Outcome};
 use crate::domain::run::{Phase, RunId, Status, Summary};
 use crate::exit;
@@ -139,6 +140,33 @@ pub fn rescued(run: RunId) {
         payment_monitor.run.id = %run,
         "run {run} was ended: its process had died"
     );
+}
+
+/// The payments were looked at: a line for each rule with something new, in totals, and for each
+/// that could not be evaluated.
+pub fn assessed(run: &Run, assessment: &Assessment) {
+    for rule in assessment.rules.iter().filter(|rule| rule.news() > 0) {
+        tracing::warn!(
+            payment_monitor.run.id = %run.id,
+            payment_monitor.rule.name = rule.rule,
+            payment_monitor.rule.severity = rule.severity,
+            found = rule.news(),
+            "suspicious activity: rule {} ({}) has {} new findings",
+            rule.rule,
+            rule.severity,
+            rule.news()
+        );
+    }
+    for (rule, why) in assessment.unevaluated() {
+        tracing::error!(
+            payment_monitor.run.id = %run.id,
+            payment_monitor.rule.name = rule,
+            "rule {rule} could not be evaluated: {why}"
+        );
+    }
+    for why in &assessment.errors {
+        tracing::error!(payment_monitor.run.id = %run.id, "the look at the payments: {why}");
+    }
 }
 
 /// A run ended: its root span, and a line that says how.

@@ -7,6 +7,7 @@ use super::fetch::Staged;
 use super::observe;
 use super::plan::Plan;
 use super::stop::Signal;
+use crate::domain::Assessment;
 use crate::domain::run::{Counts, PerformedOperation, Phase, RunId, Status, Summary};
 use crate::exit;
 use crate::reconcile::Scope;
@@ -32,6 +33,7 @@ pub(super) struct Conclusion {
     pub plan: Plan,
     pub held: Option<String>,
     pub operations: Vec<PerformedOperation>,
+    pub assessment: Option<Assessment>,
 }
 
 impl Conclusion {
@@ -101,6 +103,7 @@ pub(super) fn blank(
         operations: Counts::default(),
         withheld_deletes: 0,
         phases: Vec::<Phase>::new(),
+        assessment: None,
         telemetry: None,
     }
 }

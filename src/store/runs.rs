@@ -60,6 +60,7 @@ impl Row {
             },
             withheld_deletes: count(self.withheld_deletes),
             phases: self.phases.map(|Json(phases)| phases).unwrap_or_default(),
+            assessment: None,
             telemetry: None,
         }
     }

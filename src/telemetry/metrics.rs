@@ -3,6 +3,7 @@
 
 use super::names;
 use crate::domain::account::Account;
+use crate::domain::assessment::Assessment;
 use crate::domain::operation::{Action, Outcome, Subject};
 use crate::domain::run::{Status, Summary};
 use opentelemetry::KeyValue;
@@ -36,6 +37,8 @@ pub struct Instruments {
     status: Gauge<u64>,
     last_operations: Gauge<u64>,
     not_done: Gauge<u64>,
+    findings: Gauge<u64>,
+    unevaluated: Gauge<u64>,
     phase: Gauge<f64>,
     made: Gauge<u64>,
     lost: Gauge<u64>,
@@ -66,6 +69,8 @@ impl Instruments {
             status: gauge(names::LAST_STATUS),
             last_operations: gauge(names::LAST_OPERATIONS),
             not_done: gauge(names::LAST_NOT_DONE),
+            findings: gauge(names::FINDINGS),
+            unevaluated: gauge(names::UNEVALUATED_RULES),
             phase: seconds(names::PHASE_DURATION),
             made: gauge(names::TELEMETRY_MADE),
             lost: gauge(names::TELEMETRY_LOST),
@@ -153,10 +158,25 @@ impl Instruments {
             }
         }
         self.not_done.record(run.operations.not_done, &[]);
+        if let Some(assessment) = &run.assessment {
+            self.assessed(assessment);
+        }
         for phase in &run.phases {
             let took = Duration::from_micros(phase.duration_us).as_secs_f64();
             self.phase.record(took, &[KeyValue::new(names::PHASE, phase.name.clone())]);
         }
+    }
+
+    fn assessed(&self, assessment: &Assessment) {
+        for rule in &assessment.rules {
+            let attributes = [
+                KeyValue::new(names::RULE, rule.rule.clone()),
+                KeyValue::new(names::RULE_SEVERITY, rule.severity.clone()),
+            ];
+            self.findings.record(rule.news(), &attributes);
+        }
+        let unevaluated = assessment.unevaluated().count() + assessment.errors.len();
+        self.unevaluated.record(unevaluated as u64, &[]);
     }
 
     /// The ledger as it is after a run.

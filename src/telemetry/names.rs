@@ -17,6 +17,7 @@ pub const COMPARE: &str = "compare";
 pub const PLAN: &str = "plan";
 pub const GUARD: &str = "guard";
 pub const PERFORM: &str = "perform";
+pub const ASSESS: &str = "assess";
 pub const FINISH: &str = "finish";
 
 pub const RUN_ID: &str = "payment_monitor.run.id";
@@ -37,6 +38,9 @@ pub const USER_ID: &str = "payment_monitor.user.id";
 pub const PROVIDER_ID: &str = "payment_monitor.provider.id";
 pub const PAYMENT_STATUS: &str = "payment_monitor.payment.status";
 pub const FAILURE_CODE: &str = "payment_monitor.payment.failure_code";
+/// The name and the severity of a rule of suspicious activity.
+pub const RULE: &str = "payment_monitor.rule.name";
+pub const RULE_SEVERITY: &str = "payment_monitor.rule.severity";
 /// `traces`, `metrics` or `logs`.
 pub const SIGNAL: &str = "payment_monitor.telemetry.signal";
 /// On the root spans of what was made again from the database.
@@ -68,6 +72,9 @@ pub const LAST_DURATION: &str = "payment_monitor.run.last_duration";
 pub const LAST_STATUS: &str = "payment_monitor.run.last_status";
 pub const LAST_OPERATIONS: &str = "payment_monitor.run.last_operations";
 pub const LAST_NOT_DONE: &str = "payment_monitor.run.last_not_done";
+/// What rules found that is new and not snoozed, and how many could not be evaluated.
+pub const FINDINGS: &str = "payment_monitor.run.last_findings";
+pub const UNEVALUATED_RULES: &str = "payment_monitor.run.last_unevaluated_rules";
 pub const PHASE_DURATION: &str = "payment_monitor.run.last_phase_duration";
 pub const TELEMETRY_MADE: &str = "payment_monitor.telemetry.last_made";
 pub const TELEMETRY_LOST: &str = "payment_monitor.telemetry.last_lost";
@@ -85,13 +92,15 @@ pub const OPEN_DISCREPANCIES: &str = "payment_monitor.discrepancies.open";
 pub const OLDEST_UNRECONCILED: &str = "payment_monitor.discrepancies.oldest_age";
 
 /// Every metric: its name, unit, and the attributes that its points carry.
-pub const METRICS: [(&str, &str, &[&str]); 18] = [
+pub const METRICS: [(&str, &str, &[&str]); 20] = [
     (LAST_COMPLETION_TIME, "s", &[]),
     (LAST_SUCCESS_TIME, "s", &[]),
     (LAST_DURATION, "s", &[]),
     (LAST_STATUS, "1", &[RUN_STATUS]),
     (LAST_OPERATIONS, "{operation}", &[OPERATION_ACTION, OPERATION_OUTCOME]),
     (LAST_NOT_DONE, "{operation}", &[]),
+    (FINDINGS, "{finding}", &[RULE, RULE_SEVERITY]),
+    (UNEVALUATED_RULES, "{rule}", &[]),
     (PHASE_DURATION, "s", &[PHASE]),
     (TELEMETRY_MADE, "{item}", &[SIGNAL]),
     (TELEMETRY_LOST, "{item}", &[SIGNAL]),

@@ -46,7 +46,7 @@ fn assert_is_a_tree(spans: &[Span]) {
     };
     let phases = below(root);
     let names: BTreeSet<&str> = phases.iter().map(|span| span.name()).collect();
-    for phase in ["fetch", "compare", "plan", "guard", "perform", "finish"] {
+    for phase in ["fetch", "compare", "plan", "guard", "perform", "assess", "finish"] {
         assert!(names.contains(phase), "no {phase} in {names:?}");
     }
     let perform = phases.iter().find(|span| span.name() == "perform").unwrap();

@@ -5,6 +5,7 @@
 
 pub mod chart;
 pub mod figures;
+pub mod findings;
 pub mod line;
 mod state;
 pub mod story;

@@ -2,6 +2,7 @@
 //! changed, and what is left for a person to do.
 
 use super::figures::{count, counted, duration, second};
+use super::findings::assessed;
 use super::line::{Line, Palette, text, wrapped};
 use crate::domain::Account;
 use crate::domain::discrepancy::KINDS;
@@ -42,6 +43,8 @@ pub fn summary(run: &Summary, width: usize, palette: Palette) -> String {
     lines.extend(operations(run, palette));
     lines.extend(left(run, palette));
     lines.extend(withheld(run, palette));
+    let assessment = run.assessment.iter();
+    lines.extend(assessment.flat_map(|assessment| assessed(assessment, width, palette)));
     text(lines, width)
 }
 

@@ -54,7 +54,7 @@ async fn a_replayed_trace_equals_the_original() {
     assert_eq!(told(&original), told(&replayed));
     assert_eq!((&document["replayed"], &document["trace_id"]), (&run["run_id"], &run["trace_id"]));
     assert_eq!(document["spans"], replayed.len());
-    for phase in ["rescue", "fetch", "compare", "plan", "guard", "perform", "finish"] {
+    for phase in ["rescue", "fetch", "compare", "plan", "guard", "perform", "assess", "finish"] {
         let (original, replayed) = (named(&original, phase), named(&replayed, phase));
         assert_eq!(original.end_time_unix_nano, replayed.end_time_unix_nano, "{phase}");
     }

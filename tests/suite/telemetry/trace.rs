@@ -45,7 +45,10 @@ async fn a_run_is_one_trace_with_a_span_per_operation_under_the_ids_of_the_recor
         spans.iter().filter(|span| span.parent_span_id == root.span_id).collect();
     let mut names: Vec<&str> = phases.iter().map(|span| span.name.as_str()).collect();
     names.sort_unstable();
-    assert_eq!(names, ["compare", "fetch", "finish", "guard", "perform", "plan", "rescue"]);
+    assert_eq!(
+        names,
+        ["assess", "compare", "fetch", "finish", "guard", "perform", "plan", "rescue"]
+    );
     for span in &spans {
         let run = attribute(&span.attributes, "payment_monitor.run.id");
         assert_eq!(run.as_deref(), document["run_id"].as_str(), "{}", span.name);

@@ -85,6 +85,7 @@ pub(super) fn run() -> Summary {
             phase("perform", 648_600, 1_251_000),
             phase("finish", 1_899_700, 43_000),
         ],
+        assessment: None,
         telemetry: Some(account()),
     }
 }
