@@ -74,7 +74,12 @@ pub(super) fn another(rng: &mut ChaCha20Rng, code: Option<&str>) -> &'static Dec
     }
 }
 
+/// The reason that has this code.
+pub(super) fn of_code(code: &str) -> &'static Decline {
+    DECLINES.iter().find(|decline| decline.code == code).expect("a code of the table")
+}
+
 /// A payment that had succeeded and came back: a bank debit without funds.
 pub(super) fn returned() -> &'static Decline {
-    &DECLINES[0]
+    of_code("insufficient_funds")
 }

@@ -6,10 +6,11 @@
 use super::company::{Company, PaymentRow, SubscriptionRow};
 use super::pairs::{Listed, Pair, Pairs};
 use super::people::{self, Person};
-use super::{Expectation, Times, declines, random};
+use super::{Events, Expectation, Times, declines, random};
 use crate::domain::{Field, Kind, Reason};
 use chrono::Duration;
 use rand_chacha::ChaCha20Rng;
+use std::collections::HashSet;
 
 /// What the provider lists; customers only where the ledger does not know who they are.
 #[derive(Debug, Clone)]
@@ -26,23 +27,28 @@ const STATUS: Kind = Kind::Differs(Field::Status);
 pub(super) fn spread(
     rng: &mut ChaCha20Rng,
     times: Times,
-    people: &[Person],
-    mut rows: Vec<PaymentRow>,
-    subscriptions_rows: Vec<SubscriptionRow>,
+    events: Events,
 ) -> (Company, Listing, Expectation) {
+    let Events { people, subscriptions: subscription_rows, ordinary, planting } = events;
+    let planted: HashSet<String> =
+        planting.payments.iter().map(|row| row.provider_payment_id.clone()).collect();
+    let mut rows = ordinary;
+    rows.extend(planting.payments);
     rows.sort_by_key(|row| row.created_at);
     let mut expected = Expectation::default();
     let customer_of = |user_id: Option<i64>| {
         user_id.map(|id| people[usize::try_from(id - 1).expect("an id from 1")].customer.clone())
     };
 
-    let mut pairs = Pairs::equal(rng, &mut expected, rows, |row| customer_of(row.user_id));
-    payments(&mut pairs, times, people);
+    let customer = |row: &PaymentRow| customer_of(row.user_id);
+    let stays_equal = |row: &PaymentRow| planted.contains(&row.provider_payment_id);
+    let mut pairs = Pairs::equal(rng, &mut expected, rows, customer, stays_equal);
+    payments(&mut pairs, times, &people);
     let (mut ledger_payments, charges) = pairs.sides();
     (1..).zip(&mut ledger_payments).for_each(|(id, row)| row.id = id);
 
-    let rows = subscriptions_rows;
-    let mut pairs = Pairs::equal(rng, &mut expected, rows, |row| customer_of(row.user_id));
+    let customer = |row: &SubscriptionRow| customer_of(row.user_id);
+    let mut pairs = Pairs::equal(rng, &mut expected, subscription_rows, customer, |_| false);
     subscriptions(&mut pairs, times);
     let (mut ledger_subscriptions, listed) = pairs.sides();
     ledger_subscriptions.sort_by_key(|row| row.created_at);
@@ -102,7 +108,7 @@ fn payments_on_one_side(pairs: &mut Pairs<PaymentRow>, times: Times) {
 }
 
 fn payments_with_another_status(pairs: &mut Pairs<PaymentRow>) {
-    let failed = |p: &PaymentRow| p.status == "failed" && p.amount_minor >= 200;
+    let failed = |p: &PaymentRow| p.status == "failed";
     pairs.differ(14, STATUS, None, PaymentRow::is_plain_success, |p, _| p.kept().make_pending());
     pairs.differ(6, STATUS, None, failed, |p, _| p.kept().make_pending());
     let approval = Some(Reason::NeedsApproval);
@@ -120,8 +126,7 @@ fn payments_with_other_values(pairs: &mut Pairs<PaymentRow>, times: Times, peopl
     let of_a_user = |p: &PaymentRow| success(p) && p.user_id.is_some();
     let of_a_guest = |p: &PaymentRow| success(p) && p.user_id.is_none();
     let in_dollars = |p: &PaymentRow| success(p) && p.currency.as_str() == "USD";
-    // Not the attacker's: those are to stay as they were planted.
-    let failed = |p: &PaymentRow| p.status == "failed" && p.amount_minor >= 200;
+    let failed = |p: &PaymentRow| p.status == "failed";
 
     pairs.differ(3, Kind::Differs(Field::Amount), None, success, |pair, _| {
         let doubled = pair.kept().amount_minor * 2;
@@ -133,10 +138,11 @@ fn payments_with_other_values(pairs: &mut Pairs<PaymentRow>, times: Times, peopl
     });
     pairs.differ(2, Kind::Differs(Field::Owner), None, of_a_user, |pair, _| {
         let owner = pair.kept().user_id.expect("a user's payment");
-        pair.kept().user_id = Some(if owner == 1 { 2 } else { owner - 1 });
+        pair.kept().user_id = Some(another_owner(people, owner));
     });
     pairs.differ(1, Kind::Differs(Field::Owner), None, of_a_guest, |pair, _| {
-        pair.listed[0].customer = Some(people[0].customer.clone());
+        let ordinary = people.iter().find(|person| person.planted.is_none());
+        pair.listed[0].customer = ordinary.map(|person| person.customer.clone());
     });
     pairs.differ(4, Kind::Differs(Field::AmountCaptured), None, success, |pair, _| {
         let part = pair.stated().amount_minor * 3 / 4;
@@ -158,6 +164,13 @@ fn payments_with_other_values(pairs: &mut Pairs<PaymentRow>, times: Times, peopl
         pair.kept().amount_refunded_minor = pair.stated().amount_minor;
         pair.kept().updated_at = times.now - Duration::minutes(3);
     });
+}
+
+/// The nearest by id who does nothing unusual, and is to have no payment that would be.
+fn another_owner(people: &[Person], owner: i64) -> i64 {
+    let ordinary = people.iter().filter(|person| person.planted.is_none());
+    let others = ordinary.map(|person| person.user.id).filter(|id| *id != owner);
+    others.min_by_key(|id| (id - owner).abs()).expect("more than one customer")
 }
 
 fn payments_that_need_a_person(pairs: &mut Pairs<PaymentRow>) {

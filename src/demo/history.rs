@@ -20,11 +20,53 @@ const HOURS: [u32; 24] =
     [2, 1, 1, 1, 1, 2, 3, 5, 8, 10, 10, 9, 8, 9, 9, 9, 8, 8, 9, 10, 9, 6, 4, 3];
 
 /// Someone about to pay: a customer, or a guest with a card used once.
-struct Buyer {
-    user_id: Option<i64>,
-    currency: Money,
-    cards: Vec<String>,
-    failures_percent: u32,
+pub(super) struct Buyer {
+    pub user_id: Option<i64>,
+    pub currency: Money,
+    pub cards: Vec<String>,
+    pub failures_percent: u32,
+}
+
+impl Buyer {
+    pub fn guest(rng: &mut ChaCha20Rng) -> Self {
+        Self {
+            user_id: None,
+            currency: Money::draw(rng),
+            cards: vec![random::fingerprint(rng)],
+            failures_percent: 9,
+        }
+    }
+
+    pub fn customer(person: &Person) -> Self {
+        Self {
+            user_id: Some(person.user.id),
+            currency: person.currency,
+            cards: person.cards.clone(),
+            failures_percent: person.failures_percent,
+        }
+    }
+
+    /// A payment that went through, not refunded and not disputed, with one of the cards.
+    pub fn pays(&self, rng: &mut ChaCha20Rng, at: DateTime<Utc>, amount_minor: i64) -> PaymentRow {
+        let card = self.cards[rng.random_range(0..self.cards.len())].clone();
+        PaymentRow {
+            id: 0,
+            user_id: self.user_id,
+            provider_payment_id: random::id(rng, "ch_3", 23),
+            status: "succeeded".to_owned(),
+            amount_minor,
+            amount_captured_minor: amount_minor,
+            amount_refunded_minor: 0,
+            disputed: false,
+            currency: self.currency.code,
+            failure_code: None,
+            failure_message: None,
+            payment_method_fingerprint: Some(card),
+            created_at: at,
+            updated_at: at,
+            removed_at: None,
+        }
+    }
 }
 
 /// The payments of everyone who does nothing unusual, in no particular order, without ids.
@@ -61,19 +103,9 @@ fn buyer(rng: &mut ChaCha20Rng, at: DateTime<Utc>, urn: &[&Person]) -> Buyer {
     let guest = random::chance(rng, GUESTS_PERCENT);
     let drawn = urn[rng.random_range(0..urn.len())];
     if guest || drawn.user.created_at > at {
-        return Buyer {
-            user_id: None,
-            currency: Money::draw(rng),
-            cards: vec![random::fingerprint(rng)],
-            failures_percent: 9,
-        };
+        return Buyer::guest(rng);
     }
-    Buyer {
-        user_id: Some(drawn.user.id),
-        currency: drawn.currency,
-        cards: drawn.cards.clone(),
-        failures_percent: drawn.failures_percent,
-    }
+    Buyer::customer(drawn)
 }
 
 /// A purchase is one payment, and further ones while they fail and trying again makes sense.
@@ -104,7 +136,7 @@ fn purchase(
 }
 
 /// Half of the purchases are a plan's price, the others anything between 3 and 180 dollars.
-fn draw_amount(rng: &mut ChaCha20Rng, currency: Money) -> i64 {
+pub(super) fn draw_amount(rng: &mut ChaCha20Rng, currency: Money) -> i64 {
     let cents =
         if random::chance(rng, 50) { plan_cents(rng) } else { rng.random_range(300..18_000) };
     currency.price(cents)
@@ -129,8 +161,7 @@ fn attempt_at(
     amount_minor: i64,
     decline: Option<&Decline>,
 ) -> PaymentRow {
-    let card = buyer.cards[rng.random_range(0..buyer.cards.len())].clone();
-    let mut payment = succeeded(rng, at, buyer.user_id, amount_minor, buyer.currency, card);
+    let mut payment = buyer.pays(rng, at, amount_minor);
     match decline {
         Some(decline) => payment.make_failed(decline),
         None => happen_later(rng, times, &mut payment),
@@ -150,32 +181,4 @@ fn happen_later(rng: &mut ChaCha20Rng, times: Times, payment: &mut PaymentRow) {
         _ => return,
     }
     payment.updated_at = times.no_later_than_quiet(later).max(payment.created_at);
-}
-
-/// A payment that went through, not refunded and not disputed.
-pub(super) fn succeeded(
-    rng: &mut ChaCha20Rng,
-    at: DateTime<Utc>,
-    user_id: Option<i64>,
-    amount_minor: i64,
-    currency: Money,
-    card: String,
-) -> PaymentRow {
-    PaymentRow {
-        id: 0,
-        user_id,
-        provider_payment_id: random::id(rng, "ch_3", 23),
-        status: "succeeded".to_owned(),
-        amount_minor,
-        amount_captured_minor: amount_minor,
-        amount_refunded_minor: 0,
-        disputed: false,
-        currency: currency.code,
-        failure_code: None,
-        failure_message: None,
-        payment_method_fingerprint: Some(card),
-        created_at: at,
-        updated_at: at,
-        removed_at: None,
-    }
 }

@@ -4,7 +4,6 @@
 //! Pure: the same seed and the same `now` give the same bytes. Nothing here reads a clock,
 //! writes a file or knows SQL; the `demo` command and the tests do that with what comes out.
 
-mod attack;
 mod company;
 mod declines;
 mod differences;
@@ -12,15 +11,16 @@ mod expectation;
 mod history;
 mod pairs;
 mod people;
+mod planted;
 mod provider;
 mod random;
 mod statement;
 #[cfg(test)]
 mod tests;
 
-pub use attack::Attacker;
 pub use company::{Company, PaymentRow, SubscriptionRow, UserRow};
 pub use expectation::{Expectation, REFUSED_BY, Refusal};
+pub use planted::{PATTERNS, Planted};
 pub use statement::{ACCOUNT, File, Statement};
 
 use chrono::{DateTime, Duration, SubsecRound, Utc};
@@ -33,8 +33,9 @@ pub struct Demo {
     pub company: Company,
     pub statement: Statement,
     pub expected: Expectation,
-    /// Users who do what no ordinary customer does, with what it is.
-    pub attackers: Vec<Attacker>,
+    /// What no ordinary customer does, one instance of each of [`PATTERNS`], in their order.
+    /// Its payments are equal on both sides.
+    pub planted: Vec<Planted>,
 }
 
 /// When the company's history takes place. All times are whole seconds, as Stripe gives them.
@@ -52,10 +53,15 @@ impl Times {
         Self { now, as_of: now - Duration::minutes(30) }
     }
 
+    /// The beginning (UTC) of the day this many days before today.
+    fn midnight(self, days_ago: i64) -> DateTime<Utc> {
+        let day = self.now.date_naive() - Duration::days(days_ago);
+        day.and_time(chrono::NaiveTime::MIN).and_utc()
+    }
+
     /// The first day of the payments' history, at midnight.
     fn first_payment(self) -> DateTime<Utc> {
-        let first_day = self.now.date_naive() - Duration::days(history::DAYS - 1);
-        first_day.and_time(chrono::NaiveTime::MIN).and_utc()
+        self.midnight(history::DAYS - 1)
     }
 
     /// Everything that both sides know happened before this: no row is young or unsettled.
@@ -69,18 +75,31 @@ impl Times {
     }
 }
 
+/// What happened, before the two sides are made to differ.
+struct Events {
+    people: Vec<people::Person>,
+    subscriptions: Vec<SubscriptionRow>,
+    /// Payments of everyone who does nothing unusual.
+    ordinary: Vec<PaymentRow>,
+    planting: planted::Planting,
+}
+
+fn events(rng: &mut ChaCha20Rng, times: Times) -> Events {
+    let mut people = people::sign_up(rng, times);
+    planted::join(rng, times, &mut people);
+    let subscriptions = people::subscribe(rng, times, &people);
+    let ordinary = history::of(rng, times, &people);
+    let planting = planted::plant(rng, times, &people, &ordinary);
+    Events { people, subscriptions, ordinary, planting }
+}
+
 /// Makes the company and its provider's statement as they are at `now`.
 pub fn generate(seed: u64, now: DateTime<Utc>) -> Demo {
     let rng = &mut ChaCha20Rng::seed_from_u64(seed);
     let times = Times::at(now);
-    let mut people = people::sign_up(rng, times);
-    let attacker = attack::join(rng, times, &mut people);
-    let subscriptions = people::subscribe(rng, times, &people);
-    let mut payments = history::of(rng, times, &people);
-    payments.extend(attack::test_cards(rng, times, &people, attacker));
-
-    let (company, listing, expected) =
-        differences::spread(rng, times, &people, payments, subscriptions);
+    let events = events(rng, times);
+    let planted = events.planting.planted.clone();
+    let (company, listing, expected) = differences::spread(rng, times, events);
     let statement = statement::package(times, &listing);
-    Demo { company, statement, expected, attackers: vec![attacker] }
+    Demo { company, statement, expected, planted }
 }

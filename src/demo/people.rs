@@ -47,6 +47,8 @@ pub(super) struct Person {
     pub activity: u32,
     /// How many of a hundred payments fail.
     pub failures_percent: u32,
+    /// The suspicious pattern this person was made for; none of an ordinary customer.
+    pub planted: Option<&'static str>,
 }
 
 /// A currency with what a dollar is worth in it.
@@ -119,6 +121,7 @@ pub(super) fn person(rng: &mut ChaCha20Rng, created_at: DateTime<Utc>) -> Person
         cards: (0..cards).map(|_| random::fingerprint(rng)).collect(),
         activity: rng.random_range(1..=4) * rng.random_range(1..=3),
         failures_percent,
+        planted: None,
     }
 }
 
