@@ -40,18 +40,32 @@ COMMENT ON COLUMN payment_monitor_rules.at_least IS
     'Of a rate or a share: how many failures there must be for it to mean anything.';
 COMMENT ON COLUMN payment_monitor_rules.source IS 'Where the default comes from.';
 
+-- A span as people write it: `1 hour`, `7 days`, `1 hour 30 minutes`.
+CREATE FUNCTION payment_monitor_span(span interval) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (
+    SELECT coalesce(string_agg(n || ' ' || unit || CASE n WHEN 1 THEN '' ELSE 's' END, ' '
+        ORDER BY place), span::text)
+    FROM (SELECT justify_hours(span)) AS j (s), LATERAL (VALUES
+        (1, extract(day FROM j.s)::bigint, 'day'), (2, extract(hour FROM j.s)::bigint, 'hour'),
+        (3, extract(minute FROM j.s)::bigint, 'minute'),
+        (4, extract(second FROM j.s)::bigint, 'second')) AS part (place, n, unit)
+    WHERE n > 0);
+
 -- Why a rule can't be meant; null where nothing is wrong with it.
 CREATE FUNCTION payment_monitor_rule_fault(rule payment_monitor_rules) RETURNS text
 LANGUAGE sql STABLE
 RETURN CASE
     WHEN rule.name !~ '^[a-z][a-z0-9_]{0,62}$' THEN
         'a rule''s name is of lower case letters, digits and underscores'
-    WHEN to_regprocedure(format('%I(timestamptz,timestamptz,interval,numeric,bigint)',
-        'payment_monitor_measure_' || rule.measure)) IS NULL THEN
+    -- One whose measure is gone can still be switched off.
+    WHEN rule.enabled AND to_regprocedure(quote_ident('payment_monitor_measure_'
+        || rule.measure) || '(timestamptz,timestamptz,interval,numeric,bigint)') IS NULL THEN
         format('there is no measure %L, that is, no function payment_monitor_measure_%s',
             rule.measure, rule.measure)
     WHEN rule.time_window < interval '1 minute' OR rule.time_window > interval '90 days' THEN
-        format('the window must be from 1 minute to 90 days, and is %s', rule.time_window)
+        format('the window must be from 1 minute to 90 days, and is %s',
+            payment_monitor_span(rule.time_window))
     WHEN extract(month FROM rule.time_window) <> 0 THEN
         format('the window must be in days or less, not %s', rule.time_window)
     WHEN rule.threshold IN ('NaN', 'Infinity', '-Infinity') OR rule.threshold <= 0 THEN
@@ -69,7 +83,8 @@ RETURN CASE
     WHEN rule.measure = 'failure_rate' AND mod(extract(epoch FROM interval '7 days'),
         extract(epoch FROM rule.time_window)) <> 0 THEN
         format('the window must divide a week, to be compared with the same time of the last '
-            'weeks, and is %s', rule.time_window)
+            'weeks, and is %s',
+            payment_monitor_span(rule.time_window))
     WHEN rule.at_least < 1 THEN format('at_least must be 1 or more, and is %s', rule.at_least)
     WHEN rule.severity NOT IN ('info', 'warning', 'critical') THEN
         format('the severity is info, warning or critical, and not %L', rule.severity)

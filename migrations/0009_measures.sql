@@ -19,7 +19,8 @@ BEGIN ATOMIC
             AND p.created_at >= since - time_window AND p.created_at < until
     )
     SELECT c.user_id, NULL::text, min(c.created_at), max(c.created_at), max(c.failures)::numeric,
-        NULL::numeric, format('%s failed payments within %s', max(c.failures), time_window)
+        NULL::numeric, format('%s failed payments within %s', max(c.failures),
+            payment_monitor_span(time_window))
     FROM counted c
     WHERE c.failures >= threshold AND c.created_at >= since
     GROUP BY c.user_id;
@@ -60,7 +61,7 @@ BEGIN ATOMIC
         FROM steps s
     )
     SELECT c.user_id, NULL::text, min(c.at), max(c.at), max(c.methods)::numeric, NULL::numeric,
-        format('%s payment methods within %s', max(c.methods), time_window)
+        format('%s payment methods within %s', max(c.methods), payment_monitor_span(time_window))
     FROM counted c
     WHERE c.step = 1 AND c.methods >= threshold AND c.at >= since
     GROUP BY c.user_id;
@@ -92,7 +93,7 @@ BEGIN ATOMIC
     )
     SELECT c.user_id, NULL::text, min(c.created_at), max(c.created_at), max(c.attempts)::numeric,
         NULL::numeric, format('%s attempts with small amounts within %s', max(c.attempts),
-            time_window)
+            payment_monitor_span(time_window))
     FROM counted c
     WHERE c.attempts >= threshold AND c.created_at >= since
     GROUP BY c.user_id;
@@ -124,7 +125,7 @@ BEGIN ATOMIC
     )
     SELECT c.user_id, NULL::text, min(c.created_at), max(c.created_at), max(c.failures)::numeric,
         NULL::numeric, format('a success after %s failures within %s', max(c.failures),
-            time_window)
+            payment_monitor_span(time_window))
     FROM counted c
     WHERE c.status = 'succeeded' AND c.failures >= threshold AND c.created_at >= since
     GROUP BY c.user_id;
@@ -149,7 +150,7 @@ BEGIN ATOMIC
     )
     SELECT c.user_id, NULL::text, min(c.created_at), max(c.created_at), max(c.failures)::numeric,
         NULL::numeric, format('%s failed payments within %s after signing up', max(c.failures),
-            time_window)
+            payment_monitor_span(time_window))
     FROM counted c
     WHERE c.failures >= threshold AND c.created_at >= since
     GROUP BY c.user_id;
@@ -202,7 +203,7 @@ BEGIN ATOMIC
     )
     SELECT w.user_id, NULL::text, w.first_at, w.last_at, round(w.rate / w.past_rate, 2),
         round(w.past_rate, 4), format('%s of %s payments failed within %s, %s times the rate '
-            'of the 90 days before', w.failures, w.attempts, time_window,
+            'of the 90 days before', w.failures, w.attempts, payment_monitor_span(time_window),
             round(w.rate / w.past_rate, 1))
     FROM worst w;
 END;
@@ -261,7 +262,8 @@ BEGIN ATOMIC
     SELECT NULL::bigint, NULL::text, w.first_bin, least(w.last_bin + time_window, until),
         round(w.times, 2), round(w.usual, 4),
         format('%s of %s payments failed within %s, %s times the rate of the same time in the '
-            'last four weeks', w.failures, w.attempts, time_window, round(w.times, 1))
+            'last four weeks', w.failures, w.attempts, payment_monitor_span(time_window),
+            round(w.times, 1))
     FROM worst w;
 END;
 COMMENT ON FUNCTION payment_monitor_measure_failure_rate IS
@@ -311,7 +313,7 @@ BEGIN ATOMIC
     )
     SELECT NULL::bigint, w.code, w.first_at, w.last_at, round(w.share, 4), round(w.usual, 4),
         format('%s of %s failures within %s have the code %s, usually %s %%', w.failures,
-            w.of_all, time_window, w.code, round(100 * w.usual, 1))
+            w.of_all, payment_monitor_span(time_window), w.code, round(100 * w.usual, 1))
     FROM worst w;
 END;
 COMMENT ON FUNCTION payment_monitor_measure_dominant_code IS

@@ -12,7 +12,7 @@ pub struct Rule {
     pub name: String,
     pub description: String,
     pub measure: String,
-    /// As PostgreSQL writes an interval: `7 days`, `01:00:00`.
+    /// `7 days`, `1 hour`.
     pub time_window: String,
     pub threshold: f64,
     pub at_least: i64,
@@ -26,12 +26,36 @@ pub struct Rule {
 pub async fn all(connection: &mut PgConnection) -> sqlx::Result<Vec<Rule>> {
     sqlx::query_as!(
         Rule,
-        r#"SELECT name, description, measure, time_window::text AS "time_window!",
+        r#"SELECT name, description, measure, payment_monitor_span(time_window) AS "time_window!",
             threshold::float8 AS "threshold!", at_least, severity, enabled, source
         FROM payment_monitor_rules ORDER BY name"#
     )
     .fetch_all(connection)
     .await
+}
+
+/// A rule as it would be with a change.
+pub async fn changed(
+    connection: &mut PgConnection,
+    rule: &Rule,
+    change: &Change<'_>,
+) -> sqlx::Result<Rule> {
+    let time_window = match change.time_window {
+        None => rule.time_window.clone(),
+        Some(window) => {
+            let told = sqlx::query_scalar!(
+                r#"SELECT payment_monitor_span($1) AS "span!""#,
+                interval(window)
+            );
+            told.fetch_one(connection).await?
+        }
+    };
+    Ok(Rule {
+        time_window,
+        threshold: change.threshold.unwrap_or(rule.threshold),
+        at_least: change.at_least.unwrap_or(rule.at_least),
+        ..rule.clone()
+    })
 }
 
 /// What a rule is to become; what is not given stays.

@@ -5,7 +5,7 @@ use super::figures::{count, counted, minute, percent};
 use super::line::{Line, Palette, text, wrapped};
 use crate::domain::Assessment;
 use crate::store::findings::Finding;
-use crate::store::rules::{Change, Found, Rule};
+use crate::store::rules::{Found, Rule};
 use anstyle::Style;
 use chrono::{DateTime, Utc};
 
@@ -17,7 +17,8 @@ const WHEN: usize = 48;
 /// A rule on the history, as it is and with other parameters.
 pub struct Backtest {
     pub rule: Rule,
-    pub change: Change<'static>,
+    /// The rule with the change.
+    pub meant: Rule,
     pub since: DateTime<Utc>,
     pub until: DateTime<Utc>,
     /// Users who paid, or tried to, in that time.
@@ -132,13 +133,7 @@ pub fn changed(before: &Rule, after: &Rule) -> String {
 
 /// What a change of a rule would have found.
 pub fn backtest(told: &Backtest, limit: usize, width: usize, palette: Palette) -> String {
-    let Backtest { rule, change, .. } = told;
-    let mut meant = rule.clone();
-    meant.threshold = change.threshold.unwrap_or(meant.threshold);
-    meant.at_least = change.at_least.unwrap_or(meant.at_least);
-    if let Some(window) = change.time_window {
-        meant.time_window = humantime::format_duration(window).to_string();
-    }
+    let Backtest { rule, meant, .. } = told;
     let both = told.changed.iter().filter(|found| is_in(found, &told.as_is)).count();
     let span = format!("  {} to {} UTC", minute(told.since), minute(told.until));
     let mut lines = vec![
@@ -146,12 +141,9 @@ pub fn backtest(told: &Backtest, limit: usize, width: usize, palette: Palette) -
         Line::new()
             .text(format!("  as it is  {}: ", parameters(rule)))
             .styled(palette.strong, counted(told.as_is.len() as u64, "finding")),
-        Line::new().text(format!("  changed   {}: ", parameters(&meant))).styled(
+        Line::new().text(format!("  changed   {}: ", parameters(meant))).styled(
             palette.strong,
-            format!(
-                "{}, {both} of them as it is too",
-                counted(told.changed.len() as u64, "finding")
-            ),
+            format!("{}, {both} in both", counted(told.changed.len() as u64, "finding")),
         ),
     ];
     let mut flagged: Vec<i64> = told.changed.iter().filter_map(|found| found.user_id).collect();

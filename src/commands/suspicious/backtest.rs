@@ -46,7 +46,8 @@ pub async fn backtest(
         .await
         .map_err(refused(doing))?;
     let users = stored::paying_users(&mut snapshot, between).await.map_err(failed())?;
-    let told = Backtest { rule, change, since, until, users, as_is, changed };
+    let meant = stored::changed(&mut snapshot, &rule, &change).await.map_err(failed())?;
+    let told = Backtest { rule, meant, since, until, users, as_is, changed };
     if printer.is_json() {
         printer::json(&document(&told));
     } else {
@@ -57,15 +58,13 @@ pub async fn backtest(
 }
 
 fn document(told: &Backtest) -> serde_json::Value {
-    let window = told.change.time_window;
     json!({
         "rule": told.rule,
         "since": told.since,
         "until": told.until,
-        "threshold": told.change.threshold.unwrap_or(told.rule.threshold),
-        "time_window": window.map_or_else(|| told.rule.time_window.clone(),
-            |window| humantime::format_duration(window).to_string()),
-        "at_least": told.change.at_least.unwrap_or(told.rule.at_least),
+        "threshold": told.meant.threshold,
+        "time_window": told.meant.time_window,
+        "at_least": told.meant.at_least,
         "paying_users": told.users,
         "found": told.changed,
         "found_as_it_is": told.as_is,
