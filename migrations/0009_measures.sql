@@ -394,7 +394,8 @@ SELECT
     f.reason,
     NOT EXISTS (
         SELECT FROM payment_monitor_findings n
-        WHERE n.rule = f.rule AND n.id > f.id AND n.user_id IS NOT DISTINCT FROM f.user_id
+        WHERE n.rule = f.rule AND n.id > f.id AND n.job_id <> f.job_id
+            AND n.user_id IS NOT DISTINCT FROM f.user_id
             AND n.failure_code IS NOT DISTINCT FROM f.failure_code
             AND n.first_at <= f.last_at + f.time_window
     ) AS is_latest,

@@ -4,11 +4,15 @@
 //! nothing behind. docs/benchmarks.md says what was measured where, and how to read it.
 
 mod compare;
+mod failures;
 mod import;
 mod job;
 mod ledger;
 mod perform;
 mod rescue;
+mod rules;
+#[path = "../../tests/suite/harness/score.rs"]
+mod score;
 mod statement;
 mod telemetry;
 
@@ -43,6 +47,8 @@ enum Part {
     Import,
     Rescue,
     Telemetry,
+    Failures,
+    Rules,
 }
 
 #[tokio::main]
@@ -66,6 +72,17 @@ async fn main() -> anyhow::Result<()> {
     }
     if is_wanted(Part::Telemetry) {
         telemetry::measure(&mut company, &arguments).await?;
+    }
+    if is_wanted(Part::Failures) {
+        let payments = match (arguments.quick, arguments.large) {
+            (true, _) => 100_000,
+            (_, false) => 1_000_000,
+            (_, true) => 10_000_000,
+        };
+        failures::measure(&mut company, payments).await?;
+    }
+    if is_wanted(Part::Rules) {
+        rules::measure(&mut company, &arguments).await?;
     }
     company.stop().await
 }

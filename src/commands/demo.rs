@@ -6,13 +6,13 @@ use super::render::{self, table};
 use super::session::{Session, with_progress};
 use crate::cli::DemoArgs;
 use crate::demo::{self, Demo, REFUSED_BY};
-use crate::domain::Status;
+use crate::domain::{Assessment, Status};
 use crate::exit;
 use crate::postgres::{self, PrivateServer, SUPERUSER};
 use crate::reconcile::{Limit, Pin};
 use crate::run::{self, Environment, Report, Request};
 use crate::statement;
-use crate::store::{Database, DatabaseError, discrepancies, runs, schema, seed};
+use crate::store::{Database, DatabaseError, discrepancies, findings, runs, schema, seed};
 use anyhow::Context as _;
 use chrono::{TimeDelta, Utc};
 use secrecy::SecretString;
@@ -22,6 +22,7 @@ use std::path::Path;
 const DATABASE: &str = "demo";
 const WRITER: &str = "demo_writer";
 const USERS_SHOWN: i64 = 5;
+const FINDINGS_SHOWN: i64 = 20;
 
 pub async fn demo(session: &Session, printer: Printer, args: &DemoArgs) -> anyhow::Result<u8> {
     let demo = demo::generate(args.seed, Utc::now());
@@ -49,6 +50,9 @@ pub async fn demo(session: &Session, printer: Printer, args: &DemoArgs) -> anyho
     printer.heading("Payment failures, as the ledger has them now");
     let mut connection = database.connect().await?;
     show_failures(&mut connection, printer).await?;
+
+    printer.heading("Suspicious activity of the last week, found by the run");
+    show_findings(&mut connection, printer, &first).await?;
 
     printer.heading("The same statement again: nothing is left to do");
     let second = one_run(session, &database, folder.path()).await?;
@@ -147,6 +151,23 @@ async fn show_failures(connection: &mut PgConnection, printer: Printer) -> anyho
     Ok(())
 }
 
+async fn show_findings(
+    connection: &mut PgConnection,
+    printer: Printer,
+    run: &Report,
+) -> anyhow::Result<()> {
+    let reading = DatabaseError::query("reading the findings");
+    let filter = findings::Filter { limit: FINDINGS_SHOWN, ..findings::Filter::default() };
+    let found = findings::list(connection, &filter).await.map_err(reading)?;
+    let assessment = run.summary.assessment.as_ref();
+    let since = assessment.map_or(run.summary.started_at, |assessment| assessment.since);
+    let total = assessment.map_or(0, Assessment::news);
+    let total = i64::try_from(total).unwrap_or(i64::MAX);
+    let (width, palette) = (printer.width(), printer.palette());
+    printer::text(&render::findings::list(&found, total, since, width, palette));
+    Ok(())
+}
+
 async fn again(second: &Report, connection: &mut PgConnection) -> anyhow::Result<String> {
     let counting = DatabaseError::query("counting the open discrepancies");
     let open = discrepancies::count_open(connection).await.map_err(counting)?;
@@ -166,6 +187,8 @@ fn farewell(kept: Option<(&str, &PrivateServer)>, folder: &Path) -> String {
             "payment-monitor demo --keep     leaves this database up, to be looked at",
             "payment-monitor show            tells one run's whole story",
             "payment-monitor discrepancies   lists what needs a person",
+            "payment-monitor failures        shows payment failures over time, down to the payment",
+            "payment-monitor suspicious      lists what the rules found, and why",
             "payment-monitor approve RUN     performs what a run held or withheld",
             "README.md                       tells how to run it on a ledger of your own",
         ]
@@ -184,6 +207,8 @@ fn farewell(kept: Option<(&str, &PrivateServer)>, folder: &Path) -> String {
         "payment-monitor runs",
         "payment-monitor show",
         "payment-monitor discrepancies",
+        "payment-monitor failures --by user",
+        "payment-monitor suspicious",
         &format!("payment-monitor run --statement {folder}"),
         "psql \"$DATABASE_URL\" -c 'SELECT * FROM run_summary'",
         "",

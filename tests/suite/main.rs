@@ -7,6 +7,7 @@
 mod harness;
 
 mod cli;
+mod plans;
 mod run;
 mod suspicious;
 mod telemetry;

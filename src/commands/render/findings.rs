@@ -71,7 +71,7 @@ fn finding(found: &Finding, width: usize, palette: Palette) -> Vec<Line> {
         .until(RULE)
         .styled(palette.strong, &found.rule)
         .until(WHO)
-        .text(who(found.user_id, found.failure_code.as_deref()))
+        .text(who(found.user_id))
         .until(WHEN)
         .text(when(found.first_at, found.last_at));
     let mut lines = vec![head];
@@ -89,8 +89,9 @@ fn finding(found: &Finding, width: usize, palette: Palette) -> Vec<Line> {
     lines
 }
 
-fn who(user: Option<i64>, code: Option<&str>) -> String {
-    user.map_or_else(|| code.unwrap_or("all").to_owned(), |id| format!("user {id}"))
+/// The reason names the code, where it is one.
+fn who(user: Option<i64>) -> String {
+    user.map_or_else(|| "all".to_owned(), |id| format!("user {id}"))
 }
 
 /// `2026-11-20 02:40 to 04:10`.
@@ -163,7 +164,7 @@ pub fn backtest(told: &Backtest, limit: usize, width: usize, palette: Palette) -
             Line::new()
                 .text(when(found.first_at, found.last_at))
                 .until(30)
-                .text(who(found.user_id, found.failure_code.as_deref()))
+                .text(who(found.user_id))
                 .until(48)
                 .styled(palette.warning, mark),
         );

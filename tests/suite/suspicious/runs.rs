@@ -44,7 +44,7 @@ async fn what_a_run_found_stays_on_record_with_the_run() {
     });
     let by = "SELECT count(*) FROM payment_monitor_findings f JOIN payment_monitor_jobs j
         ON j.id = f.job_id WHERE j.execution_status = 'succeeded'";
-    assert_eq!(ledger.number(by).await, assessment.rules.iter().map(|r| r.new as i64).sum::<i64>());
+    assert_eq!(ledger.number(by).await, i64::try_from(assessment.news()).unwrap());
     for statement in [
         "UPDATE payment_monitor_findings SET value = 99",
         "DELETE FROM
