@@ -217,8 +217,9 @@ pub async fn list(
             rule AS "rule!", severity AS "severity!", user_id, failure_code,
             first_at AS "first_at!", last_at AS "last_at!", value::float8 AS "value!",
             usual::float8 AS usual, threshold::float8 AS "threshold!",
-            payment_monitor_span(time_window) AS "time_window!", reason AS "reason!", is_latest AS "is_latest!",
-            is_snoozed AS "is_snoozed!", snoozed_until, snoozed_by, snooze_reason
+            payment_monitor_span(time_window) AS "time_window!", reason AS "reason!",
+            is_latest AS "is_latest!", is_snoozed AS "is_snoozed!", snoozed_until, snoozed_by,
+            snooze_reason
         FROM suspicious_activity
         WHERE ($1::timestamptz IS NULL OR last_at >= $1) AND ($2::text IS NULL OR rule = $2)
             AND ($3::bigint IS NULL OR user_id = $3) AND ($4 OR (is_latest AND NOT is_snoozed))

@@ -87,7 +87,8 @@ async fn the_total_rate_is_compared_with_the_same_hour_of_the_last_weeks() {
             SELECT 1 + n % 40, 'ch_{weeks}_' || n, CASE WHEN n <= {failed} THEN 'failed'
                 ELSE 'succeeded' END, 900, 'USD', CASE WHEN n <= {failed} THEN 'x' || n END, at, at
             FROM generate_series(1, 40) n, LATERAL (SELECT date_trunc('hour', now(), 'UTC')
-                - interval '3 hours' - {weeks} * interval '7 days' + n * interval '1 minute' AS at) a"
+                - interval '3 hours' - {weeks} * interval '7 days'
+                + n * interval '1 minute' AS at) a"
         )
     };
     for weeks in 1..=4 {
