@@ -1,5 +1,9 @@
 //! The command line. Every setting that a flag sets has a variable and a key of the same name.
 
+mod failures;
+
+pub use failures::{By, FailuresArgs};
+
 use crate::config::{LogFormat, Parsed};
 use crate::domain::RunId;
 use crate::exit;
@@ -37,6 +41,8 @@ pub struct Cli {
 pub enum Output {
     Human,
     Json,
+    /// One table, of `failures` only
+    Csv,
 }
 
 #[derive(Debug, Clone, Default, Args, Serialize)]
@@ -94,6 +100,8 @@ pub enum Command {
     Show(ShowArgs),
     /// List what needs a person
     Discrepancies(ListArgs),
+    /// Tell which payments failed: over time, by code, by user, down to one user's payments
+    Failures(FailuresArgs),
     /// Perform exactly what a run held or withheld, in a new run
     #[command(after_help = exit::HELP)]
     Approve(DecideArgs),
