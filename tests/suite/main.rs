@@ -7,5 +7,6 @@
 mod harness;
 
 mod cli;
+mod failures;
 mod run;
 mod telemetry;
