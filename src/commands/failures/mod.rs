@@ -60,6 +60,7 @@ fn check(args: &FailuresArgs) -> anyhow::Result<()> {
     Err(RunError::Refused(why.to_owned()).into())
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn refused(error: StretchError) -> RunError {
     RunError::Refused(error.to_string())
 }

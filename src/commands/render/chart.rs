@@ -10,7 +10,7 @@ use crate::domain::Per;
 use crate::store::failures::Step;
 use chrono::{DateTime, Datelike, TimeDelta, Utc};
 
-const HEIGHT: u64 = 8;
+const HEIGHT: usize = 8;
 /// The axis' numbers and its line.
 pub(super) const MARGIN: usize = 8;
 /// Wider columns don't read better.
@@ -103,7 +103,7 @@ fn bars(
 ) -> Vec<Line> {
     let peak = columns.iter().map(|column| column.failed).max().unwrap_or(0).max(1);
     let peak_at = columns.iter().position(|column| column.failed == peak).unwrap_or(0);
-    let row = |row: u64| {
+    let row = |row: usize| {
         let label = match row {
             HEIGHT => count(peak),
             half if half == HEIGHT / 2 && peak > 1 => count(peak / 2),
@@ -115,7 +115,7 @@ fn bars(
             // What rises above this row's floor, in eighths of a row.
             let here = eighths(column.failed, peak, HEIGHT).saturating_sub((row - 1) * 8).min(8);
             let style = if at == peak_at { palette.bad } else { palette.bar };
-            line = line.styled(style, bar(EIGHTHS[here as usize], column_width));
+            line = line.styled(style, bar(EIGHTHS[here], column_width));
         }
         line
     };
@@ -125,9 +125,9 @@ fn bars(
 }
 
 /// How high a value stands where the peak is `rows` high, in eighths of a row, rounded up.
-fn eighths(value: u64, peak: u64, rows: u64) -> u64 {
-    let eighths = (u128::from(value) * u128::from(rows) * 8).div_ceil(peak.max(1).into());
-    u64::try_from(eighths).unwrap_or(rows * 8)
+fn eighths(value: u64, peak: u64, rows: usize) -> usize {
+    let eighths = (u128::from(value) * rows as u128 * 8).div_ceil(peak.max(1).into());
+    usize::try_from(eighths).unwrap_or(rows * 8)
 }
 
 /// A column keeps a gap to the next where it is wide enough.
@@ -184,5 +184,5 @@ pub(super) fn sparkline(values: &[u64], width: usize) -> String {
         .map(|chunk| chunk.iter().sum())
         .collect();
     let peak = values.iter().copied().max().unwrap_or(0);
-    values.iter().map(|value| EIGHTHS[eighths(*value, peak, 1) as usize]).collect()
+    values.iter().map(|value| EIGHTHS[eighths(*value, peak, 1)]).collect()
 }

@@ -151,6 +151,11 @@ fn once(totals: Counts) -> Line {
     ))
 }
 
+fn unpaid(palette: Palette) -> Line {
+    let told = "UNPAID: failures that were not followed by another attempt at the same payment";
+    Line::new().styled(palette.dim, told)
+}
+
 fn all(totals: Counts) -> Line {
     Line::new().text(format!(
         "{} of {} attempts failed ({})",
@@ -191,11 +196,9 @@ pub fn by_code(told: &ByCode, width: usize, palette: Palette) -> String {
     if told.codes.is_empty() {
         return text(none(told.totals.attempts, None, stretch, width), width);
     }
-    let head = ["<CODE", ">FAILURES", ">SHARE", ">RATE", ">PAYMENTS", "<PER STEP"];
-    let per = format!("<PER {}", told.asked.per.as_str().to_uppercase());
-    let head = head.map(|name| if name == "<PER STEP" { &*per } else { name });
+    let head = ["<CODE", ">FAILURES", ">SHARE", ">RATE", ">UNPAID", "<OVER TIME"];
     let longest = told.codes.iter().map(|code| columns(&code.failure_code)).max().unwrap_or(0);
-    let room = width.saturating_sub(longest.max(4) + 40).clamp(SPARKLINE_MIN, SPARKLINE_MAX);
+    let room = width.saturating_sub(longest.max(4) + 38).clamp(SPARKLINE_MIN, SPARKLINE_MAX);
     let rows = told.codes.iter().map(|code| {
         let steps: Vec<u64> = code.steps.iter().map(|step| step.failures).collect();
         vec![
@@ -216,7 +219,7 @@ pub fn by_code(told: &ByCode, width: usize, palette: Palette) -> String {
             format!("{} of {of} codes (--limit)", count(told.codes.len() as u64)),
         ));
     }
-    lines.extend([Line::new(), all(told.totals), once(told.totals)]);
+    lines.extend([unpaid(palette), Line::new(), all(told.totals), once(told.totals)]);
     let title = heading("Payment failures by code", stretch, palette);
     text([title, Line::new()], width) + &table + &text(lines, width)
 }
@@ -246,7 +249,7 @@ pub fn by_user(told: &ByUser, width: usize, palette: Palette) -> String {
     let title = heading("The users with most failures", stretch, palette);
     text([title, Line::new()], width)
         + &users(&told.users, width)
-        + &text(cut.into_iter().chain(guests), width)
+        + &text(cut.into_iter().chain([unpaid(palette)]).chain(guests), width)
 }
 
 /// A table of users, in the order given.
@@ -254,7 +257,7 @@ pub fn users(users: &[FailingUser], width: usize) -> String {
     if users.is_empty() {
         return text([Line::new().text("No payment has failed.")], width);
     }
-    let head = [">USER", ">FAILURES", ">ATTEMPTS", ">RATE", ">PAYMENTS", "<MOST OFTEN", "<LAST"];
+    let head = [">USER", ">FAILURES", ">ATTEMPTS", ">RATE", ">UNPAID", "<MOST OFTEN", "<LAST"];
     let rows = users.iter().map(|user| {
         let last = user.last_failure_at;
         vec![

@@ -122,7 +122,8 @@ async fn the_views_say_the_same_in_every_time_zone() {
             FROM payment_failures_by_hour WHERE attempts > 0
             UNION ALL SELECT concat(day, attempts, failures, payments, failed_payments)
             FROM payment_failures_by_day WHERE attempts > 0
-            UNION ALL SELECT concat(day, failure_code, failures) FROM payment_failures_by_code_and_day
+            UNION ALL SELECT concat(day, failure_code, failures)
+            FROM payment_failures_by_code_and_day
             UNION ALL SELECT concat(day, user_id, failures) FROM payment_failures_by_user_and_day
             UNION ALL SELECT concat(user_id, failed_payments) FROM payment_failures_by_user
         ) t (told)";

@@ -92,7 +92,7 @@ async fn what_makes_no_sense_is_refused() {
         let all: Vec<&str> = ["failures"].into_iter().chain(arguments.split(' ')).collect();
         let told = program.run(&all).await;
         assert_eq!((told.code, told.stdout.as_str()), (2, ""), "{arguments}: {}", told.all());
-        assert!(told.stderr.replace("\n", " ").contains(words), "{arguments}: {}", told.stderr);
+        assert!(told.stderr.replace('\n', " ").contains(words), "{arguments}: {}", told.stderr);
     }
 }
 
