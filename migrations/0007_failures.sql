@@ -37,7 +37,7 @@ SELECT
         WHERE n.user_id = p.user_id AND n.currency = p.currency
             AND n.amount_minor = p.amount_minor AND n.removed_at IS NULL
             AND n.created_at > p.created_at
-            AND n.created_at <= p.created_at + interval '7 days') AS retried_at
+            AND n.created_at <= p.created_at + interval '168 hours') AS retried_at
 FROM ledger_payments p
 WHERE p.status = 'failed' AND p.removed_at IS NULL;
 COMMENT ON VIEW payment_failures IS
@@ -77,7 +77,7 @@ BEGIN ATOMIC
         GROUP BY 1
         UNION ALL
         SELECT date_bin('1 hour', f.created_at, '2001-01-01 00:00:00+00'),
-            coalesce(f.failure_code, 'unknown'), count(*), count(*), count(f.retried_at)
+            coalesce(nullif(f.failure_code, ''), 'unknown'), count(*), count(*), count(f.retried_at)
         FROM payment_failures f
         WHERE f.created_at >= since AND f.created_at < until
         GROUP BY 1, 2
@@ -98,53 +98,46 @@ SELECT
         '2001-01-01 00:00:00+00') + interval '1 hour' AS end_hour;
 
 -- Brings the kept hours up to date, to a day before as_of; gives from which hour on it counted.
--- Counted again are the last 16 days (a failure may be retried for 7), what lies behind a row
--- that changed since the last time, and everything where the sums are not the ledger's.
+-- Counted again is what comes after: the last 16 days (a failure may be retried for 7); a row
+-- that changed since the last time; an hour whose sums are not the ledger's, as after a DELETE.
+-- Time spans are in hours: how long a day is depends on a session's time zone.
 CREATE FUNCTION payment_monitor_keep_hours(as_of timestamptz) RETURNS timestamptz
 LANGUAGE plpgsql
 SET jit = off
 AS $$
 DECLARE
     from_hour timestamptz;
-    to_hour timestamptz := date_bin('1 hour', as_of - interval '1 day', '2001-01-01 00:00:00+00');
+    to_hour timestamptz := date_bin('1 hour', as_of - interval '24 hours',
+        '2001-01-01 00:00:00+00');
     known payment_monitor_hours_known;
-    is_right boolean;
 BEGIN
     SELECT * INTO known FROM payment_monitor_hours_known;
-    SELECT coalesce(sum(h.attempts), 0) = p.attempts AND coalesce(sum(h.failures), 0) = p.failures
-    INTO is_right
-    FROM (SELECT count(*) AS attempts, count(*) FILTER (WHERE status = 'failed') AS failures
-        FROM ledger_payments WHERE removed_at IS NULL AND created_at < known.kept_until) p
-    LEFT JOIN payment_monitor_payment_hours h ON true
-    GROUP BY p.attempts, p.failures;
     from_hour := known.first_hour;
-    IF known.kept_until IS NOT NULL THEN
-        from_hour := date_bin('1 hour', least(known.kept_until, to_hour) - interval '16 days',
-            '2001-01-01 00:00:00+00');
-        SELECT least(from_hour, date_bin('1 hour', min(created_at), '2001-01-01 00:00:00+00')
-            - interval '7 days')
-        INTO from_hour FROM ledger_payments
-        WHERE updated_at >= (SELECT max(computed_at) FROM payment_monitor_payment_hours)
-            - interval '10 minutes';
+    IF known.kept_until IS NOT NULL AND known.first_hour IS NOT NULL THEN
+        SELECT greatest(known.first_hour, least(
+            least(known.kept_until, to_hour) - interval '384 hours',
+            (SELECT date_bin('1 hour', min(created_at), '2001-01-01 00:00:00+00')
+                    - interval '168 hours'
+                FROM ledger_payments
+                WHERE updated_at >= (SELECT max(computed_at) FROM payment_monitor_payment_hours)
+                    - interval '10 minutes'),
+            (SELECT min(hour) - interval '168 hours'
+                FROM (
+                    SELECT date_bin('1 hour', created_at, '2001-01-01 00:00:00+00') AS hour,
+                        count(*) AS attempts,
+                        count(*) FILTER (WHERE status = 'failed') AS failures
+                    FROM ledger_payments
+                    WHERE removed_at IS NULL AND created_at < known.kept_until
+                    GROUP BY 1
+                ) l
+                FULL JOIN (
+                    SELECT hour, sum(attempts) AS attempts, sum(failures) AS failures
+                    FROM payment_monitor_payment_hours GROUP BY hour
+                ) k USING (hour)
+                WHERE coalesce(l.attempts, 0) <> coalesce(k.attempts, 0)
+                    OR coalesce(l.failures, 0) <> coalesce(k.failures, 0))))
+        INTO from_hour;
     END IF;
-    -- Counted before the changes that were just looked for: compared again.
-    IF NOT is_right THEN
-        SELECT least(from_hour, min(differs.hour)) INTO from_hour
-        FROM (
-            SELECT date_bin('1 hour', p.created_at, '2001-01-01 00:00:00+00') AS hour,
-                count(*) AS attempts, count(*) FILTER (WHERE status = 'failed') AS failures
-            FROM ledger_payments p WHERE removed_at IS NULL AND created_at < known.kept_until
-            GROUP BY 1
-        ) l
-        FULL JOIN (
-            SELECT hour, sum(attempts) AS attempts, sum(failures) AS failures
-            FROM payment_monitor_payment_hours GROUP BY hour
-        ) k USING (hour)
-        CROSS JOIN LATERAL (SELECT hour - interval '7 days' AS hour) differs
-        WHERE coalesce(l.attempts, 0) <> coalesce(k.attempts, 0)
-            OR coalesce(l.failures, 0) <> coalesce(k.failures, 0);
-    END IF;
-    from_hour := greatest(from_hour, known.first_hour);
     DELETE FROM payment_monitor_payment_hours
     WHERE hour >= from_hour OR hour < known.first_hour OR known.first_hour IS NULL;
     INSERT INTO payment_monitor_payment_hours

@@ -1,9 +1,9 @@
 //! The command line. Every setting that a flag sets has a variable and a key of the same name.
 
-mod moment;
+mod failures;
 mod suspicious;
 
-pub use moment::Moment;
+pub use failures::{By, FailuresArgs};
 pub use suspicious::{
     BacktestArgs, FindingsArgs, ParameterArgs, SetArgs, Severity, SnoozeArgs, SuspiciousArgs,
     SuspiciousCommand,
@@ -46,6 +46,8 @@ pub struct Cli {
 pub enum Output {
     Human,
     Json,
+    /// One table, of `failures` only
+    Csv,
 }
 
 #[derive(Debug, Clone, Default, Args, Serialize)]
@@ -105,6 +107,8 @@ pub enum Command {
     Discrepancies(ListArgs),
     /// List suspicious activity, and what the rules are that find it
     Suspicious(SuspiciousArgs),
+    /// Tell which payments failed: over time, by code, by user, down to one user's payments
+    Failures(FailuresArgs),
     /// Perform exactly what a run held or withheld, in a new run
     #[command(after_help = exit::HELP)]
     Approve(DecideArgs),

@@ -1,6 +1,7 @@
 //! The arguments of `suspicious` and its parts.
 
-use super::{Moment, told};
+use super::told;
+use crate::domain::Moment;
 use crate::store::rules::Subject;
 use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 

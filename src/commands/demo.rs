@@ -1,18 +1,18 @@
 //! `demo`: a made-up company, its provider's statement, a run, and what can be seen of it.
 
 use super::printer::{self, Printer};
+use super::render;
 use super::render::figures::counted;
-use super::render::{self, table};
 use super::session::{Session, with_progress};
 use crate::cli::DemoArgs;
 use crate::demo::{self, Demo, REFUSED_BY};
-use crate::domain::{Assessment, Status};
+use crate::domain::{Assessment, Per, Status};
 use crate::exit;
 use crate::postgres::{self, PrivateServer, SUPERUSER};
 use crate::reconcile::{Limit, Pin};
 use crate::run::{self, Environment, Report, Request};
 use crate::statement;
-use crate::store::{Database, DatabaseError, discrepancies, findings, runs, schema, seed};
+use crate::store::{Database, DatabaseError, discrepancies, failures, findings, schema, seed};
 use anyhow::Context as _;
 use chrono::{TimeDelta, Utc};
 use secrecy::SecretString;
@@ -133,20 +133,13 @@ fn introduction(demo: &Demo) -> String {
 
 async fn show_failures(connection: &mut PgConnection, printer: Printer) -> anyhow::Result<()> {
     let reading = || DatabaseError::query("reading the payment failures");
-    let days = runs::failures_by_day(connection).await.map_err(reading())?;
-    printer::text(&render::failures_per_day(&days, printer.width(), printer.palette()));
-    let users = runs::failing_users(connection, USERS_SHOWN).await.map_err(reading())?;
-    let count = |n: i64| u64::try_from(n).unwrap_or(0);
-    let users: Vec<table::UserFailures> = users
-        .into_iter()
-        .map(|user| table::UserFailures {
-            user_id: Some(user.user_id),
-            failures: count(user.failures),
-            attempts: count(user.attempts),
-            top_code: user.most_frequent_failure_code.unwrap_or_default(),
-        })
-        .collect();
-    let users = table::users_with_most_failures(&users, printer.width());
+    let all = failures::all_time(connection).await.map_err(reading())?;
+    let all = all.context("the demo's ledger has no payments")?;
+    let days = failures::steps(connection, all, Per::Day).await.map_err(reading())?;
+    let (width, palette) = (printer.width(), printer.palette());
+    printer::text(&render::chart::failures(&days, Per::Day, None, width, palette));
+    let users = failures::users(connection, all, USERS_SHOWN).await.map_err(reading())?;
+    let users = render::failures::users(&users, width);
     printer::text(&format!("\nThe users with most failures\n\n{users}"));
     Ok(())
 }
@@ -187,7 +180,7 @@ fn farewell(kept: Option<(&str, &PrivateServer)>, folder: &Path) -> String {
             "payment-monitor demo --keep     leaves this database up, to be looked at",
             "payment-monitor show            tells one run's whole story",
             "payment-monitor discrepancies   lists what needs a person",
-            "payment-monitor failures        shows payment failures over time, down to the payment",
+            "payment-monitor failures        tells which payments failed, by code and by user",
             "payment-monitor suspicious      lists what the rules found, and why",
             "payment-monitor approve RUN     performs what a run held or withheld",
             "README.md                       tells how to run it on a ledger of your own",

@@ -5,6 +5,7 @@ mod decide;
 mod delivery;
 mod demo;
 mod discrepancies;
+mod failures;
 mod migrate;
 mod printer;
 pub mod render;
@@ -16,7 +17,7 @@ mod show;
 mod suspicious;
 mod trace;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, Output};
 use crate::exit;
 use crate::run::{RunError, answered};
 use clap::CommandFactory as _;
@@ -27,6 +28,10 @@ use std::panic::{AssertUnwindSafe, resume_unwind};
 
 /// Does what the command line asks for; gives the exit code.
 pub fn dispatch(cli: &Cli) -> u8 {
+    if cli.output == Output::Csv && !matches!(cli.command, Command::Failures(_)) {
+        printer::note("error: only `failures` has a table to give as csv; --output human or json");
+        return exit::USAGE;
+    }
     let printer = Printer::new(cli.output);
     match &cli.command {
         Command::Completions { shell } => {
@@ -71,6 +76,7 @@ async fn command(cli: &Cli, printer: Printer, session: &Session) -> anyhow::Resu
             answered(discrepancies::discrepancies(session, printer, args)).await
         }
         Command::Suspicious(args) => answered(suspicious::suspicious(session, printer, args)).await,
+        Command::Failures(args) => answered(failures::failures(session, printer, args)).await,
         Command::Approve(args) => Box::pin(decide::approve(session, printer, args)).await,
         Command::Reject(args) => decide::reject(session, printer, args).await,
         Command::Trace(command) => trace::trace(session, printer, command).await,

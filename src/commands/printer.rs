@@ -37,6 +37,14 @@ pub fn json(value: &impl Serialize) {
     let _ = writeln!(anstream::stdout(), "{text}");
 }
 
+/// Prints a table for machines.
+pub fn csv(head: &[&str], lines: &[Vec<String>]) {
+    let mut table = csv::Writer::from_writer(anstream::stdout());
+    let written = table.write_record(head);
+    let _ = lines.iter().fold(written, |written, line| written.and(table.write_record(line)));
+    let _ = table.flush();
+}
+
 /// Says something beside what was asked for.
 pub fn note(text: &str) {
     let _ = writeln!(anstream::stderr(), "{text}");
@@ -57,6 +65,10 @@ impl Printer {
             width: size.map_or(WIDTH, |(width, _)| usize::from(width.0)),
             palette: Palette::new(choice != ColorChoice::Never),
         }
+    }
+
+    pub fn output(self) -> Output {
+        self.output
     }
 
     pub fn is_json(self) -> bool {

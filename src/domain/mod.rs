@@ -11,6 +11,7 @@ pub mod payment;
 pub mod record;
 pub mod run;
 pub mod stated;
+pub mod stretch;
 pub mod subscription;
 pub mod text;
 
@@ -23,4 +24,5 @@ pub use payment::{PaymentState, StatementPayment};
 pub use record::{Owner, RowState, StatementRecord};
 pub use run::{RunId, Status};
 pub use stated::Stated;
+pub use stretch::{Moment, Per, Stretch, StretchError};
 pub use subscription::{StatementSubscription, SubscriptionState};

@@ -151,11 +151,6 @@ pub async fn is_user(connection: &mut PgConnection, id: i64) -> sqlx::Result<boo
         .await
 }
 
-/// The database's time.
-pub async fn now(connection: &mut PgConnection) -> sqlx::Result<DateTime<Utc>> {
-    sqlx::query_scalar!(r#"SELECT now() AS "now!""#).fetch_one(connection).await
-}
-
 /// What a rule finds. Its JSON keys are a public interface (docs/json.md).
 #[derive(Debug, Clone, Serialize)]
 pub struct Found {

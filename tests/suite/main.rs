@@ -7,6 +7,7 @@
 mod harness;
 
 mod cli;
+mod failures;
 mod plans;
 mod run;
 mod suspicious;

@@ -1,66 +1,109 @@
-//! Payment failures per day as columns: what a quiet week looks like, and the day that was not.
+//! Payment failures over time as columns: what a quiet week looks like, and the day that was not.
 //!
-//! One column per day, wider where there is room; several days in one where there is none.
+//! One column per hour, day or week, wider where there is room; several in one where there is
+//! none.
 
-use super::figures::{count, day, percent};
+use super::axis;
+use super::figures::{clock_time, count, day, percent};
 use super::line::{Line, Palette, text};
-use chrono::NaiveDate;
+use crate::domain::Per;
+use crate::store::failures::Step;
+use chrono::{DateTime, Datelike, TimeDelta, Utc};
 
-const HEIGHT: u64 = 8;
+const HEIGHT: usize = 8;
 /// The axis' numbers and its line.
-const MARGIN: usize = 8;
+pub(super) const MARGIN: usize = 8;
 /// Wider columns don't read better.
 const COLUMN_MAX: usize = 4;
 const EIGHTHS: [&str; 9] = [" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
 
-/// One column: a day, or several.
-struct Column {
-    from: NaiveDate,
-    to: NaiveDate,
+/// One column: a step, or several.
+pub(super) struct Column {
+    pub from: DateTime<Utc>,
+    /// The end of its last step.
+    pub to: DateTime<Utc>,
     failed: u64,
     attempts: u64,
 }
 
-/// Days with how many attempts failed and how many there were, in order of time.
-pub fn failures_per_day(days: &[(NaiveDate, u64, u64)], width: usize, palette: Palette) -> String {
-    let failed: u64 = days.iter().map(|day| day.1).sum();
-    let attempts: u64 = days.iter().map(|day| day.2).sum();
-    let (Some(first), Some(last)) = (days.first(), days.last()) else {
+/// Failures by step, in order of time; `code`: of those with this code only.
+pub fn failures(
+    steps: &[Step],
+    per: Per,
+    code: Option<&str>,
+    width: usize,
+    palette: Palette,
+) -> String {
+    if steps.is_empty() {
         return text([Line::new().text("No payments yet.")], width);
-    };
+    }
     let room = width.saturating_sub(MARGIN).max(1);
-    let days_per_column = days.len().div_ceil(room);
-    let columns: Vec<Column> = days.chunks(days_per_column).map(column).collect();
+    let steps_per_column = steps.len().div_ceil(room);
+    let columns: Vec<Column> =
+        steps.chunks(steps_per_column).map(|steps| column(steps, per)).collect();
     let column_width = (room / columns.len()).clamp(1, COLUMN_MAX);
 
-    let title = match days_per_column {
-        1 => "Payment failures per day".to_owned(),
-        several => format!("Payment failures per {several} days"),
-    };
-    let span = format!("  {} to {} {}, UTC", day(first.0), day(last.0), last.0.format("%Y"));
-    let mut lines = vec![Line::new().styled(palette.strong, title).styled(palette.dim, span)];
-    if failed > 0 {
-        lines.extend(bars(&columns, column_width, width, palette));
-        lines.push(axis(&columns, column_width, palette));
-        lines.push(dates(&columns, column_width, palette));
+    let mut lines = vec![title(&columns, steps_per_column, per, code, palette)];
+    if columns.iter().any(|column| column.failed > 0) {
+        lines.extend(bars(&columns, per, column_width, width, palette));
+        lines.extend(axis::below(&columns, per, column_width, palette));
     }
-    lines.push(totals(days, failed, attempts, palette));
+    lines.push(totals(steps, per, palette));
     text(lines, width)
 }
 
-fn column(days: &[(NaiveDate, u64, u64)]) -> Column {
+fn column(steps: &[Step], per: Per) -> Column {
     Column {
-        from: days[0].0,
-        to: days[days.len() - 1].0,
-        failed: days.iter().map(|day| day.1).sum(),
-        attempts: days.iter().map(|day| day.2).sum(),
+        from: steps[0].at,
+        to: steps[steps.len() - 1].at + per.length(),
+        failed: steps.iter().map(|step| step.counts.failures).sum(),
+        attempts: steps.iter().map(|step| step.counts.attempts).sum(),
     }
 }
 
-fn bars(columns: &[Column], column_width: usize, width: usize, palette: Palette) -> Vec<Line> {
+fn title(
+    columns: &[Column],
+    steps_per_column: usize,
+    per: Per,
+    code: Option<&str>,
+    palette: Palette,
+) -> Line {
+    let with = code.map(|code| format!(" with {code}")).unwrap_or_default();
+    let step = match steps_per_column {
+        1 => per.to_string(),
+        several => format!("{several} {per}s"),
+    };
+    let (first, last) = (columns[0].from, columns[columns.len() - 1].to);
+    let (from, to) = match per {
+        Per::Hour => (moment(first), moment(last)),
+        Per::Day | Per::Week => (day(first.date_naive()), day((last - per.length()).date_naive())),
+    };
+    let year = (last - TimeDelta::microseconds(1)).year();
+    let from = match first.year() {
+        _ if from == to => String::new(),
+        same if same == year => format!("{from} to "),
+        other => format!("{from} {other} to "),
+    };
+    let span = format!("  {from}{to} {year}, UTC");
+    Line::new()
+        .styled(palette.strong, format!("Payment failures{with} per {step}"))
+        .styled(palette.dim, span)
+}
+
+fn moment(time: DateTime<Utc>) -> String {
+    format!("{} {}", day(time.date_naive()), clock_time(time))
+}
+
+fn bars(
+    columns: &[Column],
+    per: Per,
+    column_width: usize,
+    width: usize,
+    palette: Palette,
+) -> Vec<Line> {
     let peak = columns.iter().map(|column| column.failed).max().unwrap_or(0).max(1);
     let peak_at = columns.iter().position(|column| column.failed == peak).unwrap_or(0);
-    let row = |row: u64| {
+    let row = |row: usize| {
         let label = match row {
             HEIGHT => count(peak),
             half if half == HEIGHT / 2 && peak > 1 => count(peak / 2),
@@ -70,17 +113,21 @@ fn bars(columns: &[Column], column_width: usize, width: usize, palette: Palette)
         let mut line = Line::new().styled(palette.dim, format!("{label:>6} {tick}"));
         for (at, column) in columns.iter().enumerate() {
             // What rises above this row's floor, in eighths of a row.
-            let eighths =
-                (u128::from(column.failed) * u128::from(HEIGHT) * 8).div_ceil(peak.into());
-            let here = eighths.saturating_sub(u128::from(row - 1) * 8).min(8) as usize;
+            let here = eighths(column.failed, peak, HEIGHT).saturating_sub((row - 1) * 8).min(8);
             let style = if at == peak_at { palette.bad } else { palette.bar };
             line = line.styled(style, bar(EIGHTHS[here], column_width));
         }
         line
     };
-    let note = peak_note(&columns[peak_at], MARGIN + peak_at * column_width, width);
+    let note = peak_note(&columns[peak_at], per, MARGIN + peak_at * column_width, width);
     let note = note.into_iter().map(|(at, note)| Line::new().until(at).styled(palette.bad, note));
     note.chain((1..=HEIGHT).rev().map(row)).collect()
+}
+
+/// How high a value stands where the peak is `rows` high, in eighths of a row, rounded up.
+fn eighths(value: u64, peak: u64, rows: usize) -> usize {
+    let eighths = (u128::from(value) * rows as u128 * 8).div_ceil(peak.max(1).into());
+    usize::try_from(eighths).unwrap_or(rows * 8)
 }
 
 /// A column keeps a gap to the next where it is wide enough.
@@ -92,11 +139,17 @@ fn bar(block: &str, column_width: usize) -> String {
 }
 
 /// What happened at the peak, and where that text begins: above it, to whichever side has room.
-fn peak_note(peak: &Column, starts: usize, width: usize) -> Option<(usize, String)> {
-    let when = if peak.from == peak.to {
-        format!("on {}", day(peak.from))
-    } else {
-        format!("{} to {}", day(peak.from), day(peak.to))
+fn peak_note(peak: &Column, per: Per, starts: usize, width: usize) -> Option<(usize, String)> {
+    let from = day(peak.from.date_naive());
+    let is_one = peak.to - peak.from == per.length();
+    let when = match per {
+        Per::Hour if is_one => format!("on {from} at {}", clock_time(peak.from)),
+        Per::Hour => format!("{} to {}", moment(peak.from), moment(peak.to)),
+        Per::Day if is_one => format!("on {from}"),
+        Per::Week if is_one => format!("in the week of {from}"),
+        Per::Day | Per::Week => {
+            format!("{from} to {}", day((peak.to - TimeDelta::days(1)).date_naive()))
+        }
     };
     let note = format!("{} of {} failed {when}", count(peak.failed), count(peak.attempts));
     if starts + 2 + note.len() <= width {
@@ -106,39 +159,30 @@ fn peak_note(peak: &Column, starts: usize, width: usize) -> Option<(usize, Strin
     Some((left, format!("{note} ▼")))
 }
 
-/// A tick below every Monday.
-fn axis(columns: &[Column], column_width: usize, palette: Palette) -> Line {
-    let ticks = columns.iter().map(|column| {
-        let tick = if has_monday(column) { "┴" } else { "─" };
-        tick.to_owned() + &"─".repeat(column_width - 1)
-    });
-    Line::new().styled(palette.dim, format!("{:>6} ┼{}", 0, ticks.collect::<String>()))
-}
-
-fn has_monday(column: &Column) -> bool {
-    use chrono::{Datelike, Weekday};
-    let mut days = column.from.iter_days().take_while(|day| *day <= column.to);
-    days.any(|day| day.weekday() == Weekday::Mon)
-}
-
-/// The dates of Mondays, as many as fit beside each other.
-fn dates(columns: &[Column], column_width: usize, palette: Palette) -> Line {
-    let mut line = Line::new();
-    for (at, column) in columns.iter().enumerate() {
-        let starts = MARGIN + at * column_width;
-        if has_monday(column) && (line.columns() == 0 || line.columns() < starts) {
-            line = line.until(starts).styled(palette.dim, day(column.from));
-        }
-    }
-    line
-}
-
-fn totals(days: &[(NaiveDate, u64, u64)], failed: u64, attempts: u64, palette: Palette) -> Line {
-    let mut sorted: Vec<u64> = days.iter().map(|day| day.1).collect();
+fn totals(steps: &[Step], per: Per, palette: Palette) -> Line {
+    let failed: u64 = steps.iter().map(|step| step.counts.failures).sum();
+    let attempts: u64 = steps.iter().map(|step| step.counts.attempts).sum();
+    let mut sorted: Vec<u64> = steps.iter().map(|step| step.counts.failures).collect();
     sorted.sort_unstable();
-    let median = sorted[sorted.len() / 2];
-    Line::new()
-        .styled(palette.strong, format!("{} failed", count(failed)))
-        .text(format!(" of {} attempts ({}), ", count(attempts), percent(failed, attempts)))
-        .text(format!("on a usual day {}", count(median)))
+    let median = count(sorted[sorted.len() / 2]);
+    let usual = match per {
+        Per::Hour => "in a usual hour",
+        Per::Day => "on a usual day",
+        Per::Week => "in a usual week",
+    };
+    Line::new().styled(palette.strong, format!("{} failed", count(failed))).text(format!(
+        " of {} attempts ({}), {usual} {median}",
+        count(attempts),
+        percent(failed, attempts)
+    ))
+}
+
+/// Values as a line of blocks, at most `width` of them: each as high as its share of the highest.
+pub(super) fn sparkline(values: &[u64], width: usize) -> String {
+    let values: Vec<u64> = values
+        .chunks(values.len().div_ceil(width.max(1)).max(1))
+        .map(|chunk| chunk.iter().sum())
+        .collect();
+    let peak = values.iter().copied().max().unwrap_or(0);
+    values.iter().map(|value| EIGHTHS[eighths(*value, peak, 1)]).collect()
 }

@@ -55,6 +55,11 @@ pub fn second(time: DateTime<Utc>) -> String {
     time.format("%Y-%m-%d %H:%M:%S").to_string()
 }
 
+/// `15:06`, in UTC.
+pub fn clock_time(time: DateTime<Utc>) -> String {
+    time.format("%H:%M").to_string()
+}
+
 /// `4 Mar`.
 pub fn day(date: NaiveDate) -> String {
     format!("{} {}", date.day(), date.format("%b"))

@@ -3,7 +3,9 @@
 //! Pure: the width and whether there is colour are arguments; nothing here prints or looks at
 //! the terminal. No line is ever wider than the width.
 
+mod axis;
 pub mod chart;
+pub mod failures;
 pub mod figures;
 pub mod findings;
 pub mod line;
@@ -14,8 +16,8 @@ pub mod table;
 #[cfg(test)]
 mod tests;
 pub mod tree;
+pub mod user;
 
-pub use chart::failures_per_day;
 pub use line::Palette;
 pub use summary::summary;
 pub use tree::tree;

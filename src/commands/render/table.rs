@@ -1,10 +1,10 @@
-//! Lists as tables: runs, discrepancies, and the users with most failures.
+//! Lists as tables: runs and discrepancies.
 //!
 //! No colour and no borders but a rule below the head; numbers stand to the right. Where a
 //! narrow terminal has no room for every column, the less needed ones are left out or move
 //! below, and ids stay whole, because people copy them.
 
-use super::figures::{count, day, duration, minute, percent};
+use super::figures::{count, day, duration, minute};
 use super::line::{self, Line};
 use super::summary::stands;
 use crate::domain::run::Summary;
@@ -13,7 +13,7 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use std::time::Duration;
 
 /// From this width on, tables have all their columns.
-const WIDE: usize = 124;
+pub(super) const WIDE: usize = 124;
 
 /// A discrepancy that is left for a person.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,16 +25,6 @@ pub struct OpenDiscrepancy {
     pub reason: String,
     pub first_seen: DateTime<Utc>,
     pub last_seen: DateTime<Utc>,
-}
-
-/// How often a user's payments failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UserFailures {
-    /// None stands for all guests together.
-    pub user_id: Option<i64>,
-    pub failures: u64,
-    pub attempts: u64,
-    pub top_code: String,
 }
 
 /// Runs, in the order given.
@@ -140,26 +130,12 @@ pub fn discrepancies(open: &[OpenDiscrepancy], width: usize) -> String {
     table(&head, rows, width)
 }
 
-/// Users by their failures, in the order given.
-pub fn users_with_most_failures(users: &[UserFailures], width: usize) -> String {
-    if users.is_empty() {
-        return line::text([Line::new().text("No payment has failed.")], width);
-    }
-    let head = [">USER", ">FAILURES", ">ATTEMPTS", ">RATE", "<MOST OFTEN"];
-    let rows = users.iter().map(|user| {
-        vec![
-            user.user_id.map_or("guests".to_owned(), |id| id.to_string()),
-            count(user.failures),
-            count(user.attempts),
-            percent(user.failures, user.attempts),
-            user.top_code.clone(),
-        ]
-    });
-    table(&head, rows, width)
-}
-
 /// Heads begin with `<` or `>`: on which side the column stands.
-fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>, width: usize) -> String {
+pub(super) fn table(
+    head: &[&str],
+    rows: impl Iterator<Item = Vec<String>>,
+    width: usize,
+) -> String {
     let rule = comfy_table::LineStyle::none().fill('─').junction('─');
     let mut table = Table::new();
     table

@@ -1,35 +1,18 @@
 //! What people see, as snapshots at 80 columns.
 
+mod failures;
 mod fixtures;
+mod user;
 mod width;
 
 use super::*;
 use crate::domain::run::{Counts, Status};
-use fixtures::{eight_weeks, open, operations, run, several_runs, users};
+use fixtures::{open, operations, run, several_runs};
 use insta::assert_snapshot;
 use serde_json::json;
 use std::time::Duration;
 
 const WIDTH: usize = 80;
-
-#[test]
-fn the_day_of_an_attack_stands_out_in_eight_weeks() {
-    assert_snapshot!(failures_per_day(&eight_weeks(), WIDTH, Palette::plain()), @r"
-    Payment failures per day  8 Jan to 4 Mar 2026, UTC
-                               71 of 149 failed on 23 Feb ▼
-        71 ┤                                              █
-           │                                              █
-           │                                              █
-           │                                              █
-        35 ┤                                              █
-           │                                              █
-           │                                              █
-           │▂▃▄▅▆▇▂▃▄▅▆▇▂▃▄▅▆▇▂▃▄▅▆▇▂▃▄▅▆▇▂▃▄▅▆▇▂▃▄▅▆▇▂▃▄▅█▇▂▃▄▅▆▇▂▃
-         0 ┼────┴──────┴──────┴──────┴──────┴──────┴──────┴──────┴──
-                12 Jan 19 Jan 26 Jan 2 Feb  9 Feb  16 Feb 23 Feb 2 Mar
-    313 failed of 3,895 attempts (8.0 %), on a usual day 4
-    ");
-}
 
 #[test]
 fn a_trace_shows_first_what_went_wrong() {
@@ -178,22 +161,9 @@ fn open_discrepancies_name_the_record_and_the_reason() {
 }
 
 #[test]
-fn users_are_listed_with_their_rate_and_their_commonest_code() {
-    assert_snapshot!(table::users_with_most_failures(&users(), WIDTH), @r"
-      USER  FAILURES  ATTEMPTS    RATE  MOST OFTEN
-    ───────────────────────────────────────────────────────
-       336        67        69  97.1 %  generic_decline
-    guests        23       241   9.5 %  insufficient_funds
-        18        12        41  29.3 %  do_not_honor
-    ");
-}
-
-#[test]
 fn nothing_to_show_is_said_in_words() {
-    assert_eq!(failures_per_day(&[], WIDTH, Palette::plain()), "No payments yet.\n");
     assert_eq!(table::runs(&[], WIDTH), "No runs yet.\n");
     assert_eq!(table::discrepancies(&[], WIDTH), "Nothing is left for a person.\n");
-    assert_eq!(table::users_with_most_failures(&[], WIDTH), "No payment has failed.\n");
 }
 
 #[test]

@@ -2,12 +2,12 @@
 //! beside what it finds as it is. Nothing is recorded.
 
 use super::rules::parameters;
-use super::{now, refused, rule};
+use super::{now, out_of_range, refused, rule};
 use crate::cli::BacktestArgs;
 use crate::commands::printer::{self, Printer};
 use crate::commands::render::findings::{self, Backtest, is_in};
+use crate::domain::StretchError;
 use crate::exit;
-use crate::run::RunError;
 use crate::store::DatabaseError;
 use crate::store::findings::take_time;
 use crate::store::rules::{self as stored, Change};
@@ -21,14 +21,10 @@ pub async fn backtest(
 ) -> anyhow::Result<u8> {
     let rule = rule(connection, &args.rule).await?;
     let now = now(connection).await?;
-    let since = args.since.before(now);
-    let until = args.until.map_or(Some(now), |until| until.before(now));
-    let (Some(since), Some(until)) = (since, until) else {
-        return Err(RunError::Refused("--since or --until is before all times".to_owned()).into());
-    };
+    let since = args.since.before(now).map_err(out_of_range)?;
+    let until = args.until.map_or(Ok(now), |until| until.before(now)).map_err(out_of_range)?;
     if since >= until {
-        let why = format!("--since ({since}) is not before --until ({until})");
-        return Err(RunError::Refused(why).into());
+        return Err(out_of_range(StretchError::Empty { since, until }));
     }
     let doing = "evaluating the rule on the history";
     let failed = || DatabaseError::query(doing);

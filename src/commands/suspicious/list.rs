@@ -1,11 +1,10 @@
 //! `suspicious`: what the rules found lately.
 
-use super::{now, require_user, rule};
+use super::{now, out_of_range, require_user, rule};
 use crate::cli::FindingsArgs;
 use crate::commands::printer::{self, Printer};
 use crate::commands::render::findings;
 use crate::exit;
-use crate::run::RunError;
 use crate::store::DatabaseError;
 use crate::store::findings::{self as stored, Filter};
 use serde_json::json;
@@ -22,8 +21,7 @@ pub async fn list(
     if let Some(user) = args.user {
         require_user(connection, user).await?;
     }
-    let since = args.since.before(now(connection).await?);
-    let since = since.ok_or_else(|| RunError::Refused("--since is before all times".to_owned()))?;
+    let since = args.since.before(now(connection).await?).map_err(out_of_range)?;
     let filter = Filter {
         since: Some(since),
         rule: args.rule.as_deref(),

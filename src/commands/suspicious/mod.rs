@@ -9,8 +9,9 @@ mod snooze;
 use super::printer::Printer;
 use super::session::Session;
 use crate::cli::{SuspiciousArgs, SuspiciousCommand};
+use crate::domain::StretchError;
 use crate::run::RunError;
-use crate::store::{DatabaseError, rules as stored, schema};
+use crate::store::{DatabaseError, failures, rules as stored, schema};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
@@ -36,7 +37,7 @@ pub async fn suspicious(
 
 /// The database's time, which findings and snoozes are compared with.
 async fn now(connection: &mut PgConnection) -> anyhow::Result<DateTime<Utc>> {
-    let now = stored::now(connection).await;
+    let now = failures::now(connection).await;
     Ok(now.map_err(DatabaseError::query("asking for the time"))?)
 }
 
@@ -57,6 +58,11 @@ async fn require_user(connection: &mut PgConnection, id: i64) -> anyhow::Result<
         return Ok(());
     }
     Err(RunError::Refused(format!("the ledger has no user {id}")).into())
+}
+
+/// Times that can't be meant.
+fn out_of_range(error: StretchError) -> anyhow::Error {
+    RunError::Refused(error.to_string()).into()
 }
 
 /// A rule that can't be meant is refused with the database's words; all else is a failure.

@@ -1,11 +1,10 @@
 //! `suspicious snooze`: a person has looked at it, and does not want to hear of it for a while.
 
-use super::{now, require_user, rule};
+use super::{now, out_of_range, require_user, rule};
 use crate::cli::SnoozeArgs;
 use crate::commands::printer::{self, Printer};
 use crate::commands::render::figures::minute;
 use crate::exit;
-use crate::run::RunError;
 use crate::store::DatabaseError;
 use crate::store::rules::{self as stored, Subject};
 use serde_json::json;
@@ -21,8 +20,7 @@ pub async fn snooze(
         require_user(connection, id).await?;
     }
     let now = now(connection).await?;
-    let until = args.until.after(now);
-    let until = until.ok_or_else(|| RunError::Refused("--until is after all times".to_owned()))?;
+    let until = args.until.after(now).map_err(out_of_range)?;
     let told = (args.by.as_str(), args.reason.as_str());
     stored::snooze(connection, (&args.rule, args.user), until, told)
         .await

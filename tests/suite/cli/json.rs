@@ -35,9 +35,16 @@ fn interface(document: &Value) -> String {
 async fn the_keys_of_every_document_are_as_documented() {
     let mut ledger = Ledger::with_users(1).await;
     ledger.sql("ALTER TABLE payments ADD CONSTRAINT rule CHECK (amount_minor > 0)").await;
+    ledger
+        .sql(
+            "INSERT INTO payments (user_id, provider_payment_id, status, amount_minor, currency,
+                created_at, updated_at)
+            VALUES (1, 'ch_0', 'succeeded', 1, 'USD', '2026-10-31T12:00Z', '2026-10-31T12:00Z')",
+        )
+        .await;
     let program = Program::on(&ledger).with("PAYMENT_MONITOR_OUTPUT", "json");
     let listing = Listing::of([
-        Charge::new("ch_1", 1),
+        Charge::new("ch_1", 1).failed("expired_card"),
         Charge::new("ch_2", 2).with("amount", 0),
         Charge::new("ch_3", 3).with("customer", "cus_9"),
     ]);
@@ -53,6 +60,11 @@ async fn the_keys_of_every_document_are_as_documented() {
     let show = program.run(&["show"]).await.json();
     let discrepancies = program.run(&["discrepancies"]).await.json();
     let rescue = program.run(&["rescue"]).await.json();
+    let stretch = ["--since", "2026-11-01", "--until", "2026-11-02"];
+    let mut failures = Vec::new();
+    for asked in [["--code", "expired_card"], ["--by", "code"], ["--by", "user"], ["--user", "1"]] {
+        failures.push(program.run(&[&["failures"], &asked[..], &stretch].concat()).await.json());
+    }
     let run = run.json();
     assert_eq!(run["operations"]["planned"], 2);
     assert_eq!(runs["runs"][0]["run_id"], run["run_id"]);
@@ -66,6 +78,10 @@ async fn the_keys_of_every_document_are_as_documented() {
         ("show", &show),
         ("discrepancies", &discrepancies),
         ("rescue", &rescue),
+        ("failures", &failures[0]),
+        ("failures --by code", &failures[1]),
+        ("failures --by user", &failures[2]),
+        ("failures --user", &failures[3]),
         ("run --dry-run, an operation", &operation),
         ("run --dry-run, the summary", &summary),
     ];

@@ -93,7 +93,7 @@ async fn what_is_unknown_is_named() {
     let snooze = ["suspicious", "snooze", "1", "--rule", "x", "--until", "1d"];
     refused(&program, &[&snooze[..], &who].concat(), "no rule \"x\"").await;
     let snooze = ["suspicious", "snooze", "1", "--rule", "many_failures", "--until", "soon"];
-    refused(&program, &[&snooze[..], &who].concat(), "\"soon\" is not a time").await;
+    refused(&program, &[&snooze[..], &who].concat(), "\"soon\" is neither a time").await;
     let snooze = ["suspicious", "snooze", "1", "--rule", "many_failures", "--until", "1d"];
     let blank = ["--by", " ", "--reason", "x"];
     refused(&program, &[&snooze[..], &blank].concat(), "must say who and why").await;
@@ -120,7 +120,7 @@ async fn a_backtest_shows_what_a_change_would_have_flagged_and_records_nothing()
     assert!(program.run(&after).await.stdout.contains("0 findings"));
     refused(&program, &[&backtest[..], &["--window", "1s"]].concat(), "from 1 minute").await;
     let empty = [&backtest[..], &["--since", "1d", "--until", "2d"]].concat();
-    refused(&program, &empty, "is not before --until").await;
+    refused(&program, &empty, "is not before until").await;
     assert_eq!(ledger.number("SELECT count(*) FROM payment_monitor_events").await, before);
     assert_eq!(ledger.number("SELECT count(*) FROM payment_monitor_findings").await, 0);
 }

@@ -1,10 +1,10 @@
-//! A run, its operations and eight weeks of failures, as a demo's might be.
+//! A run, its operations and what it left for a person, as a demo's might be.
 
-use super::super::table::{OpenDiscrepancy, UserFailures};
+use super::super::table::OpenDiscrepancy;
 use crate::domain::Outcome;
 use crate::domain::account::{Account, Signal};
 use crate::domain::run::{Counts, PerformedOperation, Phase, Status, Summary};
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -131,29 +131,6 @@ pub(super) fn operations() -> Vec<PerformedOperation> {
     let subscription = "subscription sub_1M9: plan starter_monthly to team_monthly";
     all.push(operation("UPDATE subscriptions", Outcome::Applied, subscription, 1_100, None));
     all
-}
-
-pub(super) fn eight_weeks() -> Vec<(NaiveDate, u64, u64)> {
-    let first = NaiveDate::from_ymd_opt(2026, 1, 8).unwrap();
-    let day = |n: u64| {
-        let date = first + Days::new(n);
-        if n == 46 { (date, 71, 149) } else { (date, 2 + n * 7 % 6, 50 + n * 13 % 37) }
-    };
-    (0..56).map(day).collect()
-}
-
-pub(super) fn users() -> Vec<UserFailures> {
-    let user = |user_id, failures, attempts, code: &str| UserFailures {
-        user_id,
-        failures,
-        attempts,
-        top_code: code.to_owned(),
-    };
-    vec![
-        user(Some(336), 67, 69, "generic_decline"),
-        user(None, 23, 241, "insufficient_funds"),
-        user(Some(18), 12, 41, "do_not_honor"),
-    ]
 }
 
 pub(super) fn open() -> Vec<OpenDiscrepancy> {

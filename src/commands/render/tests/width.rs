@@ -1,11 +1,11 @@
 //! Nothing is ever wider than the terminal, whatever the records say.
 
-use super::super::table::{self, UserFailures};
-use super::super::{Palette, failures_per_day, line, summary, tree};
-use super::fixtures::{open, phase, run};
-use crate::domain::Outcome;
+use super::super::{Palette, chart, failures, line, summary, table, tree, user};
+use super::failures::{by_code, by_user, step};
+use super::fixtures::{open, phase, run, time};
+use super::user::of_user;
 use crate::domain::run::{PerformedOperation, Summary};
-use chrono::{Days, NaiveDate};
+use crate::domain::{Outcome, Per};
 use proptest::prelude::*;
 use serde_json::json;
 use std::time::Duration;
@@ -62,25 +62,36 @@ proptest! {
     fn no_line_is_wider_than_the_terminal(
         run in any_run(),
         operations in prop::collection::vec(any_operation(), 0..12),
-        days in prop::collection::vec((0_u64..1 << 40, 0_u64..1 << 40), 0..120),
+        counts in prop::collection::vec((0_u64..1 << 40, 0_u64..1 << 40), 0..200),
+        per in prop::sample::select(&Per::ALL[..]),
         code in any_text(),
         width in 1_usize..220,
     ) {
-        let first = NaiveDate::from_ymd_opt(2024, 2, 20).unwrap();
-        let days: Vec<_> = (0..)
-            .zip(days)
-            .map(|(n, (failed, passed))| (first + Days::new(n), failed, failed + passed))
+        let first = time("2024-02-20T07:00:00Z");
+        let steps: Vec<_> = (0_i32..)
+            .zip(counts)
+            .map(|(n, (failed, passed))| step(first + per.length() * n, failed, failed + passed))
             .collect();
-        let users = [UserFailures { user_id: None, failures: 1, attempts: 2, top_code: code }];
+        let (mut codes, mut users, mut odd_user) = (by_code(), by_user(), of_user());
+        codes.codes[0].failure_code.clone_from(&code);
+        users.users[0].most_frequent_failure_code = Some(code.clone());
+        let odd_payment = &mut odd_user.payments[0];
+        odd_payment.payment.failure_code = Some(code.clone());
+        odd_payment.payment.provider_payment_id.clone_from(&code);
+        odd_payment.payment.payment_method_fingerprint = Some(code.clone());
+        odd_payment.history[0].description.clone_from(&code);
         let mut odd = open();
         odd[0].reason.clone_from(&run.run_id);
         for palette in [Palette::plain(), Palette::colour()] {
-            prop_assert!(widest(&failures_per_day(&days, width, palette)) <= width);
+            let chart = chart::failures(&steps, per, Some(&code), width, palette);
+            prop_assert!(widest(&chart) <= width);
+            prop_assert!(widest(&failures::by_code(&codes, width, palette)) <= width);
+            prop_assert!(widest(&failures::by_user(&users, width, palette)) <= width);
+            prop_assert!(widest(&user::of_user(&odd_user, width, palette)) <= width);
             prop_assert!(widest(&tree(&run, &operations, width, palette)) <= width);
             prop_assert!(widest(&summary(&run, width, palette)) <= width);
         }
         prop_assert!(widest(&table::runs(std::slice::from_ref(&run), width)) <= width);
         prop_assert!(widest(&table::discrepancies(&odd, width)) <= width);
-        prop_assert!(widest(&table::users_with_most_failures(&users, width)) <= width);
     }
 }
