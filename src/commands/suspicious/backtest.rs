@@ -2,7 +2,7 @@
 //! beside what it finds as it is. Nothing is recorded.
 
 use super::rules::parameters;
-use super::{now, out_of_range, refused, rule};
+use super::{now, refused, refused_time, rule};
 use crate::cli::BacktestArgs;
 use crate::commands::printer::{self, Printer};
 use crate::commands::render::findings::{self, Backtest, is_in};
@@ -21,10 +21,11 @@ pub async fn backtest(
 ) -> anyhow::Result<u8> {
     let rule = rule(connection, &args.rule).await?;
     let now = now(connection).await?;
-    let since = args.since.before(now).map_err(out_of_range)?;
-    let until = args.until.map_or(Ok(now), |until| until.before(now)).map_err(out_of_range)?;
+    let since = args.since.before(now).map_err(|e| refused_time(&e))?;
+    let until =
+        args.until.map_or(Ok(now), |until| until.before(now)).map_err(|e| refused_time(&e))?;
     if since >= until {
-        return Err(out_of_range(StretchError::Empty { since, until }));
+        return Err(refused_time(&StretchError::Empty { since, until }));
     }
     let doing = "evaluating the rule on the history";
     let failed = || DatabaseError::query(doing);

@@ -1,6 +1,6 @@
 //! `suspicious`: what the rules found lately.
 
-use super::{now, out_of_range, require_user, rule};
+use super::{now, refused_time, require_user, rule};
 use crate::cli::FindingsArgs;
 use crate::commands::printer::{self, Printer};
 use crate::commands::render::findings;
@@ -21,7 +21,7 @@ pub async fn list(
     if let Some(user) = args.user {
         require_user(connection, user).await?;
     }
-    let since = args.since.before(now(connection).await?).map_err(out_of_range)?;
+    let since = args.since.before(now(connection).await?).map_err(|e| refused_time(&e))?;
     let filter = Filter {
         since: Some(since),
         rule: args.rule.as_deref(),

@@ -61,8 +61,8 @@ async fn require_user(connection: &mut PgConnection, id: i64) -> anyhow::Result<
 }
 
 /// Times that can't be meant.
-fn out_of_range(error: StretchError) -> anyhow::Error {
-    RunError::Refused(error.to_string()).into()
+fn refused_time(why: &StretchError) -> anyhow::Error {
+    RunError::Refused(why.to_string()).into()
 }
 
 /// A rule that can't be meant is refused with the database's words; all else is a failure.

@@ -1,6 +1,6 @@
 //! `suspicious snooze`: a person has looked at it, and does not want to hear of it for a while.
 
-use super::{now, out_of_range, require_user, rule};
+use super::{now, refused_time, require_user, rule};
 use crate::cli::SnoozeArgs;
 use crate::commands::printer::{self, Printer};
 use crate::commands::render::figures::minute;
@@ -20,7 +20,7 @@ pub async fn snooze(
         require_user(connection, id).await?;
     }
     let now = now(connection).await?;
-    let until = args.until.after(now).map_err(out_of_range)?;
+    let until = args.until.after(now).map_err(|e| refused_time(&e))?;
     let told = (args.by.as_str(), args.reason.as_str());
     stored::snooze(connection, (&args.rule, args.user), until, told)
         .await
