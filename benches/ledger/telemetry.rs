@@ -20,6 +20,7 @@ struct Rounds {
     traced: Vec<f64>,
     plain_cpu: Vec<f64>,
     traced_cpu: Vec<f64>,
+    idle_collector_cpu: Vec<f64>,
     collector_cpu: Vec<f64>,
     memory_max: u64,
 }
@@ -34,10 +35,12 @@ pub async fn measure(company: &mut Company, arguments: &Arguments) -> anyhow::Re
     let path = statement::write(company.folder(), charges, u64::MAX)?;
     let mut rounds = Rounds::default();
     for _ in 0..arguments.rounds {
+        let start = agent.cpu_time()?.as_secs_f64();
         let without = turn(company, &path, charges, None).await?;
-        let before = agent.cpu_time()?;
+        let before = agent.cpu_time()?.as_secs_f64();
+        rounds.idle_collector_cpu.push(before - start);
         let with = turn(company, &path, charges, Some(&agent.endpoint)).await?;
-        rounds.collector_cpu.push(agent.cpu_time()?.as_secs_f64() - before.as_secs_f64());
+        rounds.collector_cpu.push(agent.cpu_time()?.as_secs_f64() - before);
         ensure!(with.report["telemetry"]["traces"]["dropped"] == 0, "{}", with.report);
         let seconds = |times: [Duration; 2]| times.map(|time| time.as_secs_f64());
         let [plain, traced] = seconds([without.time, with.time]);
@@ -61,7 +64,8 @@ impl Rounds {
         println!("|---|---:|---:|---:|---:|");
         row("time", &self.plain, &self.traced);
         row("the job's CPU time", &self.plain_cpu, &self.traced_cpu);
-        println!("| the collector's CPU time | | {} | | |\n", listed(&self.collector_cpu));
+        let (idle, busy) = (listed(&self.idle_collector_cpu), listed(&self.collector_cpu));
+        println!("| the collector's CPU time | {idle} | {busy} | | |\n");
     }
 }
 
