@@ -37,9 +37,9 @@ CREATE FUNCTION payment_monitor_is_contention(error text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN left(error, 5) IN ('55P03', '57014') OR left(error, 2) = '40';
 
--- What a run has planned or left so far, counted as of now. Called rather than inlined (that is what
--- SET does), because the planner would take its cost for every run's: whoever lists runs would then
--- wait seconds for a compilation, and for counts that nobody asked for.
+-- What a run has planned or left so far, counted as of now. Called rather than inlined (that is
+-- what SET does), because the planner would take its cost for every run's: whoever lists runs
+-- would then wait seconds for a compilation, and for counts that nobody asked for.
 CREATE FUNCTION payment_monitor_count(run uuid, what text) RETURNS bigint
 LANGUAGE sql STABLE STRICT PARALLEL SAFE SET jit = off
 RETURN CASE
