@@ -37,6 +37,21 @@ CREATE FUNCTION payment_monitor_is_contention(error text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN left(error, 5) IN ('55P03', '57014') OR left(error, 2) = '40';
 
+-- What a run has planned or left so far, counted as of now. Called rather than inlined (that is
+-- what SET does), because the planner would take its cost for every run's: whoever lists runs
+-- would then wait seconds for a compilation, and for counts that nobody asked for.
+CREATE FUNCTION payment_monitor_count(run uuid, what text) RETURNS bigint
+LANGUAGE sql STABLE STRICT PARALLEL SAFE SET jit = off
+RETURN CASE
+    WHEN what = 'planned' THEN (
+        SELECT count(*) FROM payment_monitor_operations WHERE job_id = run)
+    WHEN what = 'results' THEN (
+        SELECT count(*) FROM payment_monitor_results WHERE job_id = run)
+    WHEN what IN ('failed', 'conflict') THEN (
+        SELECT count(*) FROM payment_monitor_results
+        WHERE job_id = run AND outcome <> 'applied' AND outcome = what)
+    ELSE (SELECT count(*) FROM payment_monitor_results WHERE job_id = run AND action = what) END;
+
 DROP VIEW run_summary;
 CREATE VIEW run_summary AS
 SELECT
@@ -49,14 +64,14 @@ SELECT
     -- Not a CASE: the index on running runs is then used where somebody asks for it.
     j.execution_status = 'running' AND NOT payment_monitor_is_alive(j.id) AS needs_rescue,
     c.operations_planned,
-    c.results_applied + c.results_failed + c.results_conflict AS total_results,
-    c.results_applied,
+    c.total_results,
+    c.total_results - c.results_failed - c.results_conflict AS results_applied,
     c.results_failed,
     c.results_conflict,
-    CASE WHEN j.execution_status = 'running' THEN 0 ELSE c.operations_planned
-        - c.results_applied - c.results_failed - c.results_conflict END AS not_done,
-    CASE WHEN j.execution_status = 'running' THEN c.operations_planned
-        - c.results_applied - c.results_failed - c.results_conflict ELSE 0 END AS still_open,
+    CASE WHEN j.execution_status = 'running' THEN 0
+        ELSE c.operations_planned - c.total_results END AS not_done,
+    CASE WHEN j.execution_status = 'running'
+        THEN c.operations_planned - c.total_results ELSE 0 END AS still_open,
     c.results_new,
     c.results_update,
     c.results_delete,
@@ -74,26 +89,30 @@ SELECT
     e.reason AS decision_reason,
     e.occurred_at AS decided_at
 FROM payment_monitor_jobs j
-CROSS JOIN LATERAL (
-    SELECT j.operations_planned, j.results_applied, j.results_failed, j.results_conflict,
-        j.results_new, j.results_update, j.results_delete
-    WHERE j.execution_status <> 'running'
-    UNION ALL
-    SELECT
-        (SELECT count(*) FROM payment_monitor_operations o WHERE o.job_id = j.id),
-        count(*) FILTER (WHERE outcome = 'applied'),
-        count(*) FILTER (WHERE outcome = 'failed'),
-        count(*) FILTER (WHERE outcome = 'conflict'),
-        count(*) FILTER (WHERE action = 'new'),
-        count(*) FILTER (WHERE action = 'update'),
-        count(*) FILTER (WHERE action = 'delete')
-    FROM payment_monitor_results r
-    WHERE r.job_id = j.id AND j.execution_status = 'running'
-    HAVING j.execution_status = 'running'
-) c
 LEFT JOIN payment_monitor_events e
     ON e.job_id = j.id AND e.kind IN ('approval', 'rejection')
-LEFT JOIN payment_monitor_events p ON p.job_id = j.id AND p.kind = 'plan';
+LEFT JOIN payment_monitor_events p ON p.job_id = j.id AND p.kind = 'plan'
+-- An ended run's totals are in its row. OFFSET keeps each count from being made more than once.
+CROSS JOIN LATERAL (
+    SELECT
+        CASE WHEN is_open THEN coalesce((p.details ->> 'operations')::bigint,
+            payment_monitor_count(j.id, 'planned')) ELSE j.operations_planned
+            END AS operations_planned,
+        CASE WHEN is_open THEN payment_monitor_count(j.id, 'results')
+            ELSE j.total_results END AS total_results,
+        CASE WHEN is_open THEN payment_monitor_count(j.id, 'failed')
+            ELSE j.results_failed END AS results_failed,
+        CASE WHEN is_open THEN payment_monitor_count(j.id, 'conflict')
+            ELSE j.results_conflict END AS results_conflict,
+        CASE WHEN is_open THEN payment_monitor_count(j.id, 'new')
+            ELSE j.results_new END AS results_new,
+        CASE WHEN is_open THEN payment_monitor_count(j.id, 'update')
+            ELSE j.results_update END AS results_update,
+        CASE WHEN is_open THEN payment_monitor_count(j.id, 'delete')
+            ELSE j.results_delete END AS results_delete
+    FROM (SELECT j.execution_status = 'running') AS asked (is_open)
+    OFFSET 0
+) c;
 COMMENT ON VIEW run_summary IS
     'One row per run, with the decision on it where there is one. needs_rescue: the run has not
 ended, but its process is gone or has lost the run lock; its totals are then counted as of now,

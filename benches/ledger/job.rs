@@ -15,6 +15,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(2);
 pub struct Finished {
     pub report: Value,
     pub time: Duration,
+    /// CPU time of the process, in its own code and in the kernel's.
+    pub cpu: Duration,
     /// Resident memory at its highest (`VmHWM`), in bytes.
     pub memory_max: u64,
 }
@@ -67,9 +69,10 @@ pub fn run_with<A: AsRef<OsStr>>(
         let mut text = String::new();
         output.read_to_string(&mut text).map(|_| text)
     });
-    let mut memory_max = 0;
+    let (mut memory_max, mut cpu) = (0, Duration::ZERO);
     let status = loop {
         memory_max = high_water_mark(child.id()).unwrap_or(memory_max);
+        cpu = cpu_time(child.id()).unwrap_or(cpu);
         if let Some(status) = child.try_wait()? {
             break status;
         }
@@ -78,7 +81,7 @@ pub fn run_with<A: AsRef<OsStr>>(
     let time = started.elapsed();
     let text = reading.join().map_err(|_| anyhow::anyhow!("the reader of its output died"))??;
     ensure!(status.code() == Some(exit_code), "payment-monitor ended with {status}: {text}");
-    Ok(Finished { report: serde_json::from_str(&text)?, time, memory_max })
+    Ok(Finished { report: serde_json::from_str(&text)?, time, cpu, memory_max })
 }
 
 fn high_water_mark(pid: u32) -> Option<u64> {
@@ -86,6 +89,17 @@ fn high_water_mark(pid: u32) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kilobytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
     Some(kilobytes * 1024)
+}
+
+/// The CPU time that a process has taken so far, all threads together. The kernel tells it in
+/// ticks of 10 ms.
+pub fn cpu_time(pid: u32) -> Option<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The program's name is in brackets, and may hold anything.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let ticks = fields.split_whitespace().skip(11).take(2);
+    let ticks = ticks.map(|field| field.parse::<u64>().ok()).sum::<Option<u64>>()?;
+    Some(Duration::from_millis(ticks * 10))
 }
 
 /// Bytes as people read them.

@@ -3,6 +3,7 @@
 //! It starts a private PostgreSQL, measures the real program as a child process, and leaves
 //! nothing behind. docs/benchmarks.md says what was measured where, and how to read it.
 
+mod collector;
 mod compare;
 mod failures;
 mod import;
@@ -26,7 +27,8 @@ struct Arguments {
     /// Small sizes only: shows that everything works, not how fast it is
     #[arg(long)]
     quick: bool,
-    /// Compare 5,000,000 rows as well; needs 10 GB in the temporary folder
+    /// Compare 5,000,000 rows as well (10 GB in the temporary folder), replay the trace of a large
+    /// run, and rescue one that did everything in vain
     #[arg(long)]
     large: bool,
     /// Measure these parts only
@@ -68,7 +70,7 @@ async fn main() -> anyhow::Result<()> {
     }
     if is_wanted(Part::Rescue) {
         let operations = if arguments.quick { 10_000 } else { 1_000_000 };
-        rescue::measure(&mut company, operations).await?;
+        rescue::measure(&mut company, operations, arguments.large).await?;
     }
     if is_wanted(Part::Telemetry) {
         telemetry::measure(&mut company, &arguments).await?;

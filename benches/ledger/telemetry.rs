@@ -1,57 +1,84 @@
-//! What telemetry costs: the same import with and without a real collector, in turns. The collector
-//! is the agent of the job's host as `otel/` configures it, with its queue on disk and no gateway
-//! behind it, on the same cores.
+//! What telemetry costs: the same import with and without a real collector, in turns. Beside the
+//! time stands what CPU time the job and the collector took, because they share the cores.
 
 use crate::Arguments;
+use crate::collector::Agent;
 use crate::job::{self, grouped, megabytes};
 use crate::ledger::{Company, add_users};
 use crate::statement;
-use anyhow::{Context as _, ensure};
-use std::net::{TcpListener, TcpStream};
+use anyhow::ensure;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const EMPTY: &str = "bench_telemetry_empty";
 const TURN: &str = "bench_telemetry";
-const COLLECTOR: &str = ".stack/bin/otelcol";
-/// How long the collector may take to listen.
-const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What was measured, a figure (in seconds) per round.
+#[derive(Default)]
+struct Rounds {
+    plain: Vec<f64>,
+    traced: Vec<f64>,
+    plain_cpu: Vec<f64>,
+    traced_cpu: Vec<f64>,
+    idle_collector_cpu: Vec<f64>,
+    collector_cpu: Vec<f64>,
+    memory_max: u64,
+}
 
 pub async fn measure(company: &mut Company, arguments: &Arguments) -> anyhow::Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     println!("## The same import with and without a collector\n");
-    if !root.join(COLLECTOR).exists() {
-        println!("Not measured: there is no collector; `stack/build` makes one.\n");
-        return Ok(());
-    }
+    let Some(agent) = Agent::start(company.folder())? else { return Ok(()) };
     let charges = if arguments.quick { 1_000 } else { 20_000 };
     let mut ledger = company.empty(EMPTY).await?;
     add_users(&mut ledger, charges).await?;
     drop(ledger);
     let path = statement::write(company.folder(), charges, u64::MAX)?;
-    let agent = Agent::start(root, company.folder())?;
-    println!("| charges | without | with | ratios, with / without | median | peak memory, with |");
-    println!("|---:|---:|---:|---:|---:|---:|");
-    let (mut plain, mut traced, mut memory) = (Vec::new(), Vec::new(), 0);
+    let mut rounds = Rounds::default();
     for _ in 0..arguments.rounds {
-        plain.push(turn(company, &path, charges, None).await?.time.as_secs_f64());
+        let start = agent.cpu_time()?.as_secs_f64();
+        let without = turn(company, &path, charges, None).await?;
+        let before = agent.cpu_time()?.as_secs_f64();
+        rounds.idle_collector_cpu.push(before - start);
         let with = turn(company, &path, charges, Some(&agent.endpoint)).await?;
+        rounds.collector_cpu.push(agent.cpu_time()?.as_secs_f64() - before);
         ensure!(with.report["telemetry"]["traces"]["dropped"] == 0, "{}", with.report);
-        traced.push(with.time.as_secs_f64());
-        memory = memory.max(with.memory_max);
+        let seconds = |times: [Duration; 2]| times.map(|time| time.as_secs_f64());
+        let [plain, traced] = seconds([without.time, with.time]);
+        let [plain_cpu, traced_cpu] = seconds([without.cpu, with.cpu]);
+        rounds.plain.push(plain);
+        rounds.traced.push(traced);
+        rounds.plain_cpu.push(plain_cpu);
+        rounds.traced_cpu.push(traced_cpu);
+        rounds.memory_max = rounds.memory_max.max(with.memory_max);
     }
-    let mut ratios: Vec<f64> =
-        traced.iter().zip(&plain).map(|(with, without)| with / without).collect();
-    let listed = |times: &[f64], unit| {
-        times.iter().map(|time| format!("{time:.2}{unit}")).collect::<Vec<_>>().join(", ")
-    };
-    print!("| {} | {} | {} | ", grouped(charges), listed(&plain, " s"), listed(&traced, " s"));
-    print!("{} | ", listed(&ratios, ""));
-    ratios.sort_by(f64::total_cmp);
-    println!("**{:.2}** | {} |\n", ratios[ratios.len() / 2], megabytes(memory));
+    rounds.print(charges);
     statement::remove(&path)?;
     company.drop(EMPTY).await
+}
+
+impl Rounds {
+    fn print(&self, charges: u64) {
+        let memory = megabytes(self.memory_max);
+        println!("{} charges; peak memory with a collector: {memory}.\n", grouped(charges));
+        println!("| | without, s | with, s | ratios, with / without | median |");
+        println!("|---|---:|---:|---:|---:|");
+        row("time", &self.plain, &self.traced);
+        row("the job's CPU time", &self.plain_cpu, &self.traced_cpu);
+        let (idle, busy) = (listed(&self.idle_collector_cpu), listed(&self.collector_cpu));
+        println!("| the collector's CPU time | {idle} | {busy} | | |\n");
+    }
+}
+
+fn row(what: &str, without: &[f64], with: &[f64]) {
+    let mut ratios: Vec<f64> =
+        with.iter().zip(without).map(|(with, without)| with / without).collect();
+    print!("| {what} | {} | {} | {} | ", listed(without), listed(with), listed(&ratios));
+    ratios.sort_by(f64::total_cmp);
+    println!("**{:.2}** |", ratios[ratios.len() / 2]);
+}
+
+fn listed(figures: &[f64]) -> String {
+    figures.iter().map(|figure| format!("{figure:.2}")).collect::<Vec<_>>().join(", ")
 }
 
 async fn turn(
@@ -68,52 +95,4 @@ async fn turn(
     ensure!(done.operations("applied") == charges, "{}", done.report);
     company.drop(TURN).await?;
     Ok(done)
-}
-
-/// A running collector; it ends with its owner.
-struct Agent {
-    process: Child,
-    endpoint: String,
-}
-
-impl Agent {
-    fn start(root: &Path, folder: &Path) -> anyhow::Result<Self> {
-        let [grpc, http, health] = [free_port()?, free_port()?, free_port()?];
-        let storage = folder.join("agent");
-        std::fs::create_dir_all(&storage)?;
-        let local = |port: u16| format!("127.0.0.1:{port}");
-        let process = Command::new(root.join(COLLECTOR))
-            .arg("--config")
-            .arg(root.join("otel/agent-job.yaml"))
-            .env("OTELCOL_HOST_NAME", "bench")
-            .env("OTELCOL_TOKEN", "bench")
-            .env("OTELCOL_GATEWAY", local(9))
-            .env("OTELCOL_GATEWAY_PLAINTEXT", "true")
-            .env("OTELCOL_STORAGE", &storage)
-            .env("OTELCOL_OTLP_GRPC", local(grpc))
-            .env("OTELCOL_OTLP_HTTP", local(http))
-            .env("OTELCOL_HEALTH", local(health))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("starting the collector")?;
-        let agent = Self { process, endpoint: format!("http://{}", local(grpc)) };
-        let started = Instant::now();
-        while TcpStream::connect(local(grpc)).is_err() {
-            ensure!(started.elapsed() < PATIENCE, "the collector does not listen");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Ok(agent)
-    }
-}
-
-impl Drop for Agent {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

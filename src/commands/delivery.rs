@@ -12,6 +12,8 @@ use crate::telemetry::{names, prometheus};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// What a Rust program that panics exits with.
+const PANICKED: u8 = 101;
 /// How many reasons of a loss are told; the record has all.
 const REASONS_TOLD: usize = 2;
 
@@ -57,6 +59,22 @@ pub async fn deliver_retold(
     }
     warn(&account);
     Some(account)
+}
+
+/// After a panic: delivers what had been made until then, the broken run's spans included, and
+/// records the account. The run itself stays `running` until it is rescued.
+pub async fn deliver_broken_off(session: &Session) {
+    let run = session.run();
+    let Some(account) = session.shutdown().await else { return };
+    warn(&account);
+    let Some(run) = run else { return };
+    match session.environment() {
+        Ok((environment, _)) => {
+            let end = End { account, exit_code: PANICKED, finish: None, replay: false };
+            note_failure(account::record(&environment, run, &end).await);
+        }
+        Err(error) => printer::note(&format!("warning: {error:#}")),
+    }
 }
 
 /// One line about what was lost, with the reasons that most of it has.

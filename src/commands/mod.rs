@@ -57,11 +57,15 @@ fn with_session(cli: &Cli, printer: Printer) -> u8 {
         Err(error) => return printer::fail(&error),
     };
     let done = session.block_on(AssertUnwindSafe(command(cli, printer, &session)).catch_unwind());
-    // After a panic too: what had been made until then tells of it.
-    session.block_on(session.shutdown());
     match done {
-        Ok(done) => done.unwrap_or_else(|error| printer::fail(&error)),
-        Err(panic) => resume_unwind(panic),
+        Ok(done) => {
+            session.block_on(session.shutdown());
+            done.unwrap_or_else(|error| printer::fail(&error))
+        }
+        Err(panic) => {
+            session.block_on(delivery::deliver_broken_off(&session));
+            resume_unwind(panic)
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::printer;
 use crate::cli::{Cli, Command};
 use crate::config::{ErasedFlags, LogFormat, Settings};
-use crate::domain::Account;
+use crate::domain::{Account, RunId};
 use crate::run::{Environment, Progress, Signal, Stop};
 use crate::store::Database;
 use crate::telemetry::{self, Telemetry};
@@ -83,6 +83,11 @@ impl Session {
             telemetry: self.telemetry.borrow().handle(),
         };
         Ok((environment, watched))
+    }
+
+    /// Which run telemetry has been told of, where there is telemetry.
+    pub fn run(&self) -> Option<RunId> {
+        self.telemetry.borrow().handle().run()
     }
 
     /// Delivers the telemetry that is left, and tells what became of it; once.

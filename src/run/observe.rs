@@ -12,12 +12,11 @@ use crate::domain::run::{Phase, RunId, Status, Summary};
 use crate::exit;
 use crate::store::telemetry;
 use crate::telemetry::metrics::LedgerTotals;
-use crate::telemetry::{Describe as _, LiveSpan, Place, spans};
+use crate::telemetry::{Describe as _, LiveSpan, Place, Traced, spans};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
 use std::time::Duration;
-use tracing::Span;
 
 /// Results by action and outcome.
 type Results = BTreeMap<(Action, Outcome), u64>;
@@ -28,7 +27,7 @@ pub fn began(run: &mut Run) {
     let (id, parent, start) = (run.id, run.parent, run.clock.started_at());
     telemetry.begin_run(id);
     run.root = LiveSpan::begin(telemetry, || {
-        let mut root: Span = spans::root(id, parent, start);
+        let mut root: Traced = spans::root(id, parent, start);
         if let Some(caller) = telemetry.caller() {
             root.link(caller, Vec::new());
         }
@@ -109,7 +108,8 @@ pub fn performed(run: &Run, span: &LiveSpan, op: &Operation, done: &Performed, t
 }
 
 /// An attempt at an operation was in vain, and there is time for another.
-pub fn retrying(run: &Run, op: &Operation, why: &str) {
+pub fn retrying(run: &Run, span: &LiveSpan, op: &Operation, why: &str) {
+    let _in_span = span.enter();
     if let Some(metrics) = run.environment.telemetry.metrics() {
         metrics.retried();
     }

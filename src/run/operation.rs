@@ -8,11 +8,10 @@ use crate::domain::operation::{Action, Operation, Outcome};
 use crate::domain::run::Status;
 use crate::store::error::{Fault, brief, fault};
 use crate::store::{jobs, operations, refusals, results};
-use crate::telemetry::Place;
+use crate::telemetry::{LiveSpan, Place};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use tokio::time::Instant;
-use tracing::Instrument as _;
 
 /// How an operation ended, and after how many attempts.
 #[derive(Debug, Clone)]
@@ -50,8 +49,7 @@ pub async fn perform(
 ) -> Result<Performed, RunError> {
     let _room = run.environment.telemetry.admit().await;
     let (began, span) = (Instant::now(), observe::operation(run, place, operation));
-    let attempts = attempts(run, kept, operation, known_until);
-    let ended = attempts.instrument(span.span()).await;
+    let ended = attempts(run, kept, operation, known_until, &span).await;
     match &ended {
         Ok(done) => observe::performed(run, &span, operation, done, began.elapsed()),
         Err(error) => observe::unperformed(run, &span, &error.to_string()),
@@ -64,6 +62,7 @@ async fn attempts(
     kept: &mut Kept,
     operation: &Operation,
     known_until: DateTime<Utc>,
+    span: &LiveSpan,
 ) -> Result<Performed, RunError> {
     let give_up_at = Instant::now() + run.environment.retry_for;
     let mut pauses = retry::pauses();
@@ -80,7 +79,7 @@ async fn attempts(
         };
         match fault(&error) {
             met if met.may_pass() && !is_last => {
-                observe::retrying(run, operation, &brief(&error));
+                observe::retrying(run, span, operation, &brief(&error));
                 tokio::time::sleep(pauses.next().unwrap_or_default()).await;
             }
             Fault::Unwritable(why) => return Err(RunError::Unwritable(why)),

@@ -17,8 +17,6 @@ use sqlx::types::Json;
 pub async fn prepare(connection: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!("SET LOCAL statement_timeout = 0").execute(&mut *connection).await?;
     sqlx::query!("SET LOCAL work_mem = '128MB'").execute(&mut *connection).await?;
-    // Compiling the comparison takes longer than most comparisons do.
-    sqlx::query!("SET LOCAL jit = off").execute(&mut *connection).await?;
     // Without statistics of freshly staged rows the planner would take a nested loop over all.
     sqlx::query!("SET LOCAL enable_nestloop = off").execute(connection).await.map(drop)
 }

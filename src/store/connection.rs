@@ -50,6 +50,8 @@ impl Database {
             ("lock_timeout", millis(LOCK_TIMEOUT)),
             // Below the 30 s after which a paused process loses the run lock.
             ("idle_in_transaction_session_timeout", millis(IDLE_TIMEOUT)),
+            // Compiling a query takes longer than most of a run's do.
+            ("jit", "off".to_owned()),
         ];
         self.with(|place| place.application_name(application_name).options(limits.clone()))
     }

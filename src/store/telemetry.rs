@@ -101,7 +101,8 @@ pub struct Stretch {
 }
 
 /// The next stretch of a run's plan, in the order of the ids; `after` is the last operation of
-/// the stretch before, and `position` how many there were up to it.
+/// the stretch before, and `position` how many there were up to it. The results are bounded too:
+/// else they would be read from the first on for each stretch.
 pub async fn stretch(
     connection: &mut PgConnection,
     run: RunId,
@@ -112,7 +113,7 @@ pub async fn stretch(
         r#"SELECT o.id, o.kind, o.subject, o.action, o.target_id, o.user_id, o.provider_id,
             o.description, r.outcome AS "outcome?", r.error, r.occurred_at AS "occurred_at?"
         FROM payment_monitor_operations o
-        LEFT JOIN payment_monitor_results r ON r.id = o.id
+        LEFT JOIN payment_monitor_results r ON r.id = o.id AND r.id > $2
         WHERE o.job_id = $1 AND o.id > $2 ORDER BY o.id LIMIT $3"#,
         run.0,
         after.unwrap_or(run.0),

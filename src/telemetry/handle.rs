@@ -59,6 +59,11 @@ impl Handle {
         }
     }
 
+    /// Which run goes on, or was the last to.
+    pub fn run(&self) -> Option<RunId> {
+        *self.0.as_ref()?.run.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Waits until there is room for what an operation makes; no longer than it makes sense.
     pub async fn admit(&self) -> Admission {
         let Some(shared) = &self.0 else { return Admission::default() };

@@ -2,49 +2,42 @@
 //! is dropped, by the host's.
 
 use super::handle::Handle;
+use super::tracer::Traced;
 use chrono::{DateTime, Utc};
-use opentelemetry::trace::TraceContextExt as _;
 use tracing::Span;
 use tracing::span::Entered;
-use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 /// A span that has begun. Without an exporter it is nothing, and costs nothing.
-#[derive(Debug)]
-pub struct LiveSpan(Span);
-
-impl Default for LiveSpan {
-    fn default() -> Self {
-        Self(Span::none())
-    }
-}
+#[derive(Debug, Default)]
+pub struct LiveSpan(Option<Traced>);
 
 impl LiveSpan {
     /// Begins a span, which is described only where spans are made.
-    pub fn begin(handle: &Handle, describe: impl FnOnce() -> Span) -> Self {
-        if handle.makes_spans() { Self(describe()) } else { Self::default() }
+    pub fn begin(handle: &Handle, describe: impl FnOnce() -> Traced) -> Self {
+        Self(handle.makes_spans().then(describe))
     }
 
     /// Notes something on the span, until it has ended.
-    pub fn note(&self, change: impl FnOnce(&mut Span)) {
-        if !self.0.is_none() {
-            change(&mut self.0.clone());
+    pub fn note(&self, change: impl FnOnce(&mut Traced)) {
+        if let Some(traced) = &self.0 {
+            change(&mut traced.clone());
         }
     }
 
     /// What is said until the guard is dropped is said in this span.
-    pub fn enter(&self) -> Entered<'_> {
-        self.0.enter()
+    pub fn enter(&self) -> Option<Entered<'_>> {
+        self.0.as_ref().map(|traced| traced.span().enter())
     }
 
     /// The span, for work that is done in it.
     pub fn span(&self) -> Span {
-        self.0.clone()
+        self.0.as_ref().map_or_else(Span::none, |traced| traced.span().clone())
     }
 
     /// Ends and records the span; once only.
     pub fn end(&self, at: DateTime<Utc>) {
-        if !self.0.is_none() {
-            self.0.context().span().end_with_timestamp(at.into());
+        if let Some(traced) = &self.0 {
+            traced.end(at.into());
         }
     }
 }

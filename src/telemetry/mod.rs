@@ -33,3 +33,4 @@ pub use live::LiveSpan;
 pub use parts::{Parts, Place};
 pub use pipeline::{LogsLayer, Source, Telemetry};
 pub use settings::Settings;
+pub use tracer::Traced;

@@ -28,8 +28,6 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::registry::LookupSpan;
 use uuid::Uuid;
 
-/// How often metrics are exported while a run goes on, unless a variable says otherwise.
-const METRICS_EVERY: Duration = Duration::from_mins(1);
 /// What part of the time at the end is kept for the metrics, which go last.
 const METRICS_SHARE: u32 = 4;
 
@@ -94,9 +92,8 @@ impl Telemetry {
                 runtime: runtime.handle().clone(),
                 closed,
             };
-            let reader = PeriodicReader::builder(exporter)
-                .with_interval(settings.metrics_every.unwrap_or(METRICS_EVERY))
-                .build();
+            let reader =
+                PeriodicReader::builder(exporter).with_interval(settings.metrics_every).build();
             let resource = resource(settings, source, true);
             SdkMeterProvider::builder().with_reader(reader).with_resource(resource).build()
         });

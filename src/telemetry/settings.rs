@@ -24,7 +24,7 @@ pub struct Settings {
     pub spans_queue: Queue,
     pub logs_queue: Queue,
     /// How often metrics are exported while a run is going on.
-    pub metrics_every: Option<Duration>,
+    pub metrics_every: Duration,
     /// The caller's trace (W3C `traceparent`), which a run's root span is linked to.
     pub traceparent: Option<String>,
     /// How many operations of a run are in one trace.
@@ -43,7 +43,7 @@ impl Default for Settings {
             resource: Vec::new(),
             spans_queue: Queue::default(),
             logs_queue: Queue::default(),
-            metrics_every: None,
+            metrics_every: METRICS_EVERY,
             traceparent: None,
             operations_per_trace: super::parts::OPERATIONS_PER_TRACE,
             warnings: Vec::new(),
@@ -86,31 +86,43 @@ impl Default for Queue {
     }
 }
 
-const SIGNALS: [&str; 3] = ["TRACES", "METRICS", "LOGS"];
+/// The signals, each with the variable that bounds one export of it, next to OTLP's own.
+const SIGNALS: [(&str, &str); 3] = [
+    ("TRACES", "OTEL_BSP_EXPORT_TIMEOUT"),
+    ("METRICS", "OTEL_METRIC_EXPORT_TIMEOUT"),
+    ("LOGS", "OTEL_BLRP_EXPORT_TIMEOUT"),
+];
 const TIMEOUT: Duration = Duration::from_secs(10);
+const METRICS_EVERY: Duration = Duration::from_mins(1);
 
 impl Settings {
     /// Reads the variables. Without an endpoint nothing is exported.
     pub fn read(variable: impl Variables) -> Self {
         let variable = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
         let is_true = |name: &str| variable(name).is_some_and(|v| v.eq_ignore_ascii_case("true"));
+        let mut warnings = Vec::new();
         let settings = Self {
             resource: resource(&variable),
-            spans_queue: queue(&variable, "BSP"),
-            logs_queue: queue(&variable, "BLRP"),
-            metrics_every: millis(&variable, "OTEL_METRIC_EXPORT_INTERVAL"),
+            spans_queue: queue(&variable, "BSP", &mut warnings),
+            logs_queue: queue(&variable, "BLRP", &mut warnings),
+            metrics_every: millis(
+                &variable,
+                "OTEL_METRIC_EXPORT_INTERVAL",
+                METRICS_EVERY,
+                &mut warnings,
+            ),
             traceparent: variable("TRACEPARENT"),
             ..Self::default()
         };
         if is_true("OTEL_SDK_DISABLED") {
             return settings;
         }
-        let mut warnings = Vec::new();
         let [traces, metrics, logs] =
             SIGNALS.map(|signal| target(&variable, signal, &mut warnings));
         warnings.sort();
         warnings.dedup();
-        Self { traces, metrics, logs, warnings, ..settings }
+        let settings = Self { traces, metrics, logs, ..settings };
+        if settings.is_enabled() { Self { warnings, ..settings } } else { settings }
     }
 
     /// Reads the process's environment.
@@ -124,7 +136,11 @@ impl Settings {
     }
 }
 
-fn target(variable: &impl Variables, signal: &str, warnings: &mut Vec<String>) -> Option<Target> {
+fn target(
+    variable: &impl Variables,
+    (signal, export_timeout): (&str, &str),
+    warnings: &mut Vec<String>,
+) -> Option<Target> {
     let own = |name: &str| variable(&format!("OTEL_EXPORTER_OTLP_{signal}_{name}"));
     let either = |name: &str| own(name).or_else(|| variable(&format!("OTEL_EXPORTER_OTLP_{name}")));
     let endpoint = either("ENDPOINT")?;
@@ -152,13 +168,12 @@ fn target(variable: &impl Variables, signal: &str, warnings: &mut Vec<String>) -
             None
         }
     };
-    let timeout = either("TIMEOUT").and_then(|ms| ms.trim().parse().ok());
     Some(Target {
         endpoint: endpoint.trim().to_owned(),
         is_insecure: either("INSECURE").is_some_and(|v| v.eq_ignore_ascii_case("true")),
         headers: headers(either("HEADERS").map(SecretString::from).as_ref(), warnings),
         compression,
-        timeout: timeout.map_or(TIMEOUT, Duration::from_millis),
+        timeout: timeout(variable, signal, export_timeout, warnings),
         certificate: either("CERTIFICATE").map(PathBuf::from),
         client_certificate: either("CLIENT_CERTIFICATE").map(PathBuf::from),
         client_key: either("CLIENT_KEY").map(PathBuf::from),
@@ -188,23 +203,61 @@ fn headers(
     headers
 }
 
-fn queue(variable: &impl Variables, kind: &str) -> Queue {
-    let number = |name: &str| {
-        variable(&format!("OTEL_{kind}_{name}")).and_then(|n| n.trim().parse::<usize>().ok())
-    };
-    let default = Queue::default();
-    let items_max = number("MAX_QUEUE_SIZE").unwrap_or(default.items_max).max(1);
-    let batch_max = number("MAX_EXPORT_BATCH_SIZE").unwrap_or(default.batch_max);
-    let delay = millis(variable, &format!("OTEL_{kind}_SCHEDULE_DELAY"));
-    Queue {
-        items_max,
-        batch_max: batch_max.clamp(1, items_max),
-        delay: delay.unwrap_or(default.delay),
-    }
+/// The time for one export: the shorter of what OTLP's variable and the signal's own one say.
+fn timeout(
+    variable: &impl Variables,
+    signal: &str,
+    export_timeout: &str,
+    warnings: &mut Vec<String>,
+) -> Duration {
+    let own = format!("OTEL_EXPORTER_OTLP_{signal}_TIMEOUT");
+    let name = if variable(&own).is_some() { &own } else { "OTEL_EXPORTER_OTLP_TIMEOUT" };
+    let otlp = millis(variable, name, TIMEOUT, warnings);
+    millis(variable, export_timeout, otlp, warnings).min(otlp)
 }
 
-fn millis(variable: &impl Variables, name: &str) -> Option<Duration> {
-    variable(name).and_then(|ms| ms.trim().parse().ok()).map(Duration::from_millis)
+fn queue(variable: &impl Variables, kind: &str, warnings: &mut Vec<String>) -> Queue {
+    let name = |what: &str| format!("OTEL_{kind}_{what}");
+    let default = Queue::default();
+    let mut count = |what: &str, default: usize| {
+        let read = number(variable, &name(what), 1, default as u64, warnings);
+        usize::try_from(read).unwrap_or(usize::MAX)
+    };
+    let items_max = count("MAX_QUEUE_SIZE", default.items_max);
+    let batch_max = count("MAX_EXPORT_BATCH_SIZE", default.batch_max).min(items_max);
+    let delay = number(variable, &name("SCHEDULE_DELAY"), 0, whole_millis(default.delay), warnings);
+    Queue { items_max, batch_max, delay: Duration::from_millis(delay) }
+}
+
+fn millis(
+    variable: &impl Variables,
+    name: &str,
+    default: Duration,
+    warnings: &mut Vec<String>,
+) -> Duration {
+    Duration::from_millis(number(variable, name, 1, whole_millis(default), warnings))
+}
+
+/// A number that is at least `least`; where it can't be read, that is said, and the default taken.
+fn number(
+    variable: &impl Variables,
+    name: &str,
+    least: u64,
+    default: u64,
+    warnings: &mut Vec<String>,
+) -> u64 {
+    let Some(written) = variable(name) else { return default };
+    let written = written.trim();
+    written.parse().ok().filter(|number| *number >= least).unwrap_or_else(|| {
+        warnings.push(format!(
+            "{name}={written} is not a whole number from {least} on: {default} is used"
+        ));
+        default
+    })
+}
+
+fn whole_millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn resource(variable: &impl Variables) -> Vec<KeyValue> {
@@ -224,70 +277,4 @@ fn resource(variable: &impl Variables) -> Vec<KeyValue> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(variables: &[(&str, &str)]) -> Settings {
-        Settings::read(|name| {
-            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
-        })
-    }
-
-    const ENDPOINT: (&str, &str) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4317");
-
-    #[test]
-    fn without_an_endpoint_nothing_is_exported_and_nothing_is_said() {
-        let settings = read(&[("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")]);
-        assert!(!settings.is_enabled() && settings.warnings.is_empty());
-        assert!(!read(&[ENDPOINT, ("OTEL_SDK_DISABLED", "true")]).is_enabled());
-    }
-
-    #[test]
-    fn a_signals_own_variable_goes_before_the_general_one() {
-        let settings = read(&[
-            ENDPOINT,
-            ("OTEL_EXPORTER_OTLP_LOGS_ENDPOINT", "https://logs:4317"),
-            ("OTEL_METRICS_EXPORTER", "none"),
-            ("OTEL_EXPORTER_OTLP_TIMEOUT", "3000"),
-            ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "zstd"),
-            ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/ca.pem"),
-            ("OTEL_EXPORTER_OTLP_LOGS_CLIENT_KEY", "/key.pem"),
-        ]);
-        let (traces, logs) = (settings.traces.unwrap(), settings.logs.unwrap());
-        assert!(settings.metrics.is_none());
-        assert_eq!(traces.endpoint, "http://collector:4317");
-        assert_eq!(logs.endpoint, "https://logs:4317");
-        assert_eq!((traces.compression, logs.compression), (Some(Compression::Zstd), None));
-        assert_eq!(traces.timeout, Duration::from_secs(3));
-        assert_eq!(traces.certificate, Some(PathBuf::from("/ca.pem")));
-        assert_eq!((traces.client_key, logs.client_key), (None, Some("/key.pem".into())));
-    }
-
-    #[test]
-    fn headers_are_decoded_and_never_shown() {
-        let settings =
-            read(&[ENDPOINT, ("OTEL_EXPORTER_OTLP_HEADERS", "Authorization=Bearer%20s3cret,x")]);
-        let shown = format!("{settings:?}");
-        assert!(!shown.contains("s3cret"), "{shown}");
-        let (key, value) = &settings.traces.unwrap().headers[0];
-        assert_eq!((key.as_str(), value.expose_secret()), ("authorization", "Bearer s3cret"));
-        assert_eq!(settings.warnings.len(), 1);
-    }
-
-    #[test]
-    fn another_protocol_is_one_warning() {
-        let settings = read(&[ENDPOINT, ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json")]);
-        assert_eq!(settings.warnings.len(), 1);
-        assert!(settings.is_enabled());
-    }
-
-    #[test]
-    fn the_services_name_goes_before_the_attributes_one() {
-        let named =
-            [("OTEL_SERVICE_NAME", "a"), ("OTEL_RESOURCE_ATTRIBUTES", "service.name=b,x=y")];
-        let told: Vec<String> =
-            read(&named).resource.iter().map(|kv| format!("{}={}", kv.key, kv.value)).collect();
-        assert_eq!(told, ["x=y", "service.name=a"]);
-        assert_eq!(read(&[]).resource[0].value.to_string(), "payment-monitor");
-    }
-}
+mod tests;

@@ -26,20 +26,35 @@ use tracing_subscriber::registry::LookupSpan;
 
 /// The target of the run's spans.
 const TARGET: &str = "payment_monitor";
+/// Room for the attributes of an operation.
+const ATTRIBUTES: usize = 16;
 
 thread_local! {
-    // A span starts synchronously in `start`: what is set here can't reach another span.
+    // A span starts synchronously in `begin`: what is set here can't reach another span.
     static NEXT: Cell<Option<(Ids, SystemTime)>> = const { Cell::new(None) };
 }
 
-/// Starts a span under given ids, at a given time.
-fn start(span: &tracing::Span, ids: Ids, at: SystemTime) {
-    NEXT.set(Some((ids, at)));
-    let _ = span.context();
-    NEXT.set(None);
+/// A span of tracing's that goes on, and OpenTelemetry's that is made of it. What is noted on the
+/// latter does not go through the subscriber: for an operation that was half of telemetry's cost.
+#[derive(Debug, Clone)]
+pub struct Traced {
+    span: tracing::Span,
+    context: Context,
 }
 
-impl Describe for tracing::Span {
+impl Traced {
+    /// Tracing's span, for what is said or done in it.
+    pub fn span(&self) -> &tracing::Span {
+        &self.span
+    }
+
+    /// Ends and records the span; once only.
+    pub fn end(&self, at: SystemTime) {
+        self.context.span().end_with_timestamp(at);
+    }
+}
+
+impl Describe for Traced {
     fn begin(beginning: Beginning<'_>) -> Self {
         let Beginning { ids, parent, name, kind, start: at } = beginning;
         let kind = if kind == SpanKind::Client { "client" } else { "internal" };
@@ -50,20 +65,22 @@ impl Describe for tracing::Span {
             // It is refused only where nobody listens to spans.
             let _ = span.set_parent(parent);
         }
-        start(&span, ids, at.into());
-        span
+        NEXT.set(Some((ids, at.into())));
+        let context = span.context(); // starts it
+        NEXT.set(None);
+        Self { span, context }
     }
 
     fn set(&mut self, key: &'static str, value: impl Into<Value>) {
-        self.set_attribute(key, value);
+        self.context.span().set_attribute(KeyValue::new(key, value));
     }
 
     fn status(&mut self, status: Status) {
-        self.set_status(status);
+        self.context.span().set_status(status);
     }
 
     fn link(&mut self, to: SpanContext, attributes: Vec<KeyValue>) {
-        self.add_link_with_attributes(to, attributes);
+        self.context.span().add_link(to, attributes);
     }
 }
 
@@ -97,7 +114,7 @@ where
         .with_filter(ours.and(filter_fn(|metadata| !metadata.is_event())))
 }
 
-/// Starts spans when [`start`] says that they began.
+/// Starts spans when [`Traced::begin`] says that they began.
 struct Starter(SdkTracer);
 
 impl Tracer for Starter {
@@ -106,12 +123,13 @@ impl Tracer for Starter {
     fn build_with_context(&self, mut builder: SpanBuilder, parent: &Context) -> Span {
         if let Some((_, at)) = NEXT.get() {
             builder.start_time = Some(at);
+            builder.attributes.get_or_insert_with(|| Vec::with_capacity(ATTRIBUTES));
         }
         self.0.build_with_context(builder, parent)
     }
 }
 
-/// Gives spans the ids that [`start`] asks for, and random ones else.
+/// Gives spans the ids that [`Traced::begin`] asks for, and random ones else.
 #[derive(Debug, Default)]
 struct GivenIds(RandomIdGenerator);
 

@@ -105,6 +105,36 @@ async fn a_collector_that_comes_back_gets_what_the_queue_held() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_collector_that_is_away_is_probed_during_a_run_and_delivered_to_once_it_is_back() {
+    const ROOM: usize = 10;
+    let collector = Collector::start(Behaviour::Unavailable).await;
+    let telemetry = start(&Settings { spans_queue: queue(ROOM), ..settings(&collector.url()) });
+    let handle = telemetry.handle();
+    let record = |spans: usize| {
+        let run = RunId(Uuid::now_v7());
+        (0..spans).for_each(|_| handle.record(spans::phase(run, "perform", Utc::now())));
+    };
+    record(1);
+    collector.until_asked(3).await;
+    record(ROOM);
+    // Where there is no room, this is waited for until the collector is taken for away.
+    drop(handle.admit().await);
+    record(ROOM);
+    collector.behave(Behaviour::Healthy);
+    collector.until_taken(1 + ROOM).await;
+    // The worker takes this batch only after it has noted that the last one was taken.
+    record(ROOM);
+    collector.until_taken(1 + 2 * ROOM).await;
+    make_spans(&handle).await;
+    let account = telemetry.shutdown(TIMEOUT).await.unwrap();
+    assert_adds_up(&account);
+    assert_eq!(account.traces.acknowledged, SPANS + 1 + 2 * ROOM as u64, "{account:?}");
+    assert_eq!(account.traces.dropped, ROOM as u64);
+    let told = account.traces.why.keys().cloned().collect::<String>();
+    assert_eq!(told, "the queue was full and the collector away");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_an_endpoint_there_is_no_account_and_nothing_is_made() {
     let telemetry = start(&Settings::default());
     make_spans(&telemetry.handle()).await;

@@ -26,6 +26,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::sync::watch;
 use tonic::codec::CompressionEncoding::{Gzip, Zstd};
 use tonic::transport::{Server, ServerTlsConfig};
 use tonic::{Request, Response, Status};
@@ -63,6 +64,8 @@ pub struct Collector {
     pub address: SocketAddr,
     received: Arc<Mutex<Received>>,
     behaviour: Arc<Mutex<Behaviour>>,
+    /// How many exports of spans were asked for, and how many spans were taken.
+    asked: Arc<watch::Sender<(usize, usize)>>,
 }
 
 impl Collector {
@@ -74,8 +77,12 @@ impl Collector {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = free.local_addr().unwrap();
         drop(free);
-        let collector =
-            Self { address, received: Arc::default(), behaviour: Arc::new(Mutex::new(behaviour)) };
+        let collector = Self {
+            address,
+            received: Arc::default(),
+            behaviour: Arc::new(Mutex::new(behaviour)),
+            asked: Arc::default(),
+        };
         let mut server = Server::builder();
         if let Some(tls) = tls {
             server = server.tls_config(tls).unwrap();
@@ -102,6 +109,16 @@ impl Collector {
 
     pub fn behave(&self, behaviour: Behaviour) {
         *self.behaviour.lock().unwrap() = behaviour;
+    }
+
+    /// Waits until so many exports of spans were asked for.
+    pub async fn until_asked(&self, exports: usize) {
+        self.asked.subscribe().wait_for(|(asked, _)| *asked >= exports).await.unwrap();
+    }
+
+    /// Waits until so many spans were taken.
+    pub async fn until_taken(&self, spans: usize) {
+        self.asked.subscribe().wait_for(|(_, taken)| *taken >= spans).await.unwrap();
     }
 
     /// Looks at what was received.
@@ -152,6 +169,7 @@ impl TraceService for Collector {
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
         let items = request.get_ref().resource_spans.iter();
         let items = items.flat_map(|r| &r.scope_spans).map(|s| s.spans.len()).sum();
+        self.asked.send_modify(|(asked, _)| *asked += 1);
         let refused = self.decide(&request, items).await?;
         let mut received = self.received.lock().unwrap();
         for resource in request.into_inner().resource_spans {
@@ -159,6 +177,7 @@ impl TraceService for Collector {
             let spans = resource.scope_spans.into_iter().flat_map(|scope| scope.spans);
             received.spans.extend(spans.skip(refused.into()));
         }
+        self.asked.send_modify(|(_, taken)| *taken = received.spans.len());
         let partial_success = (refused > 0).then(|| ExportTracePartialSuccess {
             rejected_spans: i64::from(refused),
             error_message: WHY.to_owned(),

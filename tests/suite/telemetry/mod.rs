@@ -1,6 +1,7 @@
 //! What a collector receives of a run, and the account of what it did not.
 
 mod account;
+mod broken;
 mod collector;
 mod metrics;
 mod parts;

@@ -142,13 +142,22 @@ async fn an_endpoint_that_is_no_url_and_an_unknown_host_are_one_line_each() {
 #[tokio::test(flavor = "multi_thread")]
 async fn strictly_a_loss_is_exit_code_1_of_a_run_that_was_fine() {
     let ledger = ledger().await;
-    let collector = Collector::start(Behaviour::HalfAccepting).await;
-    let strict = program(&ledger, &collector).with("PAYMENT_MONITOR_STRICT_TELEMETRY", "true");
-    let output = run(&strict).await;
-    assert_eq!(output.code, 1, "{}", output.all());
-    assert_eq!(output.json()["status"], "succeeded");
-    collector.behave(Behaviour::Healthy);
-    assert_eq!(run(&strict).await.code, 0);
+    let collector = Collector::start(Behaviour::Healthy).await;
+    let program = program(&ledger, &collector);
+    let path = Listing::of([Charge::new("ch_1", 1)]).write(program.folder.path());
+    for (behaviour, strictly, code) in [
+        (Behaviour::Refusing, true, 1),
+        (Behaviour::Refusing, false, 0),
+        (Behaviour::HalfAccepting, true, 1),
+        (Behaviour::Healthy, true, 0),
+    ] {
+        collector.behave(behaviour);
+        let more: &[&str] = if strictly { &["--strict-telemetry"] } else { &[] };
+        let output = program.run_statement(&path, more).await;
+        assert_eq!(output.code, code, "{behaviour:?}: {}", output.all());
+        assert_eq!(output.json()["status"], "succeeded");
+        assert_eq!(output.stderr.contains("telemetry was lost"), behaviour != Behaviour::Healthy);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -160,4 +169,14 @@ async fn another_protocol_is_one_warning_and_grpc_is_used() {
     assert_eq!(output.stderr.lines().count(), 1, "{}", output.stderr);
     assert!(output.stderr.contains("http/protobuf is not supported"), "{}", output.stderr);
     assert!(!collector.spans().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_that_cant_be_read_is_one_warning_with_its_variable_and_value() {
+    let ledger = ledger().await;
+    let collector = Collector::start(Behaviour::Healthy).await;
+    let odd = program(&ledger, &collector).with("OTEL_BSP_EXPORT_TIMEOUT", "soon");
+    let output = run(&odd).await;
+    assert_eq!((output.code, output.stderr.lines().count()), (0, 1), "{}", output.all());
+    assert!(output.stderr.contains("OTEL_BSP_EXPORT_TIMEOUT=soon"), "{}", output.stderr);
 }
