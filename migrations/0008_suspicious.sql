@@ -13,6 +13,10 @@ ALTER TABLE payment_monitor_events ADD CONSTRAINT payment_monitor_events_kind CH
         'assessment', 'rule', 'snooze'));
 CREATE UNIQUE INDEX payment_monitor_events_one_assessment ON payment_monitor_events (job_id)
     WHERE kind = 'assessment';
+-- A time that can't be read would break every look at the findings, and could not be mended.
+ALTER TABLE payment_monitor_events ADD CONSTRAINT payment_monitor_events_snooze CHECK (
+    kind <> 'snooze' OR (details ? 'rule' AND details ? 'user_id'
+        AND details ->> 'until' ~ '^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$'));
 CREATE INDEX payment_monitor_events_snoozes
     ON payment_monitor_events ((details ->> 'rule'), (details ->> 'user_id'), id)
     WHERE kind = 'snooze';
@@ -68,8 +72,9 @@ RETURN CASE
             payment_monitor_span(rule.time_window))
     WHEN extract(month FROM rule.time_window) <> 0 THEN
         format('the window must be in days or less, not %s', rule.time_window)
-    WHEN rule.threshold IN ('NaN', 'Infinity', '-Infinity') OR rule.threshold <= 0 THEN
-        format('the threshold must be a number above 0, and is %s', rule.threshold)
+    WHEN rule.threshold IN ('NaN', 'Infinity', '-Infinity') OR rule.threshold <= 0
+        OR rule.threshold > 1000000000 THEN
+        format('the threshold must be a number above 0, and is %s', left(rule.threshold::text, 20))
     WHEN rule.measure IN ('user_failures', 'user_payment_methods', 'user_small_amounts',
         'user_success_after_failures', 'user_failures_after_signup')
         AND (rule.threshold < 2 OR rule.threshold <> trunc(rule.threshold)) THEN
@@ -119,12 +124,22 @@ BEGIN
         coalesce(nullif(btrim(current_setting('payment_monitor.actor', true)), ''), session_user),
         coalesce(nullif(btrim(current_setting('payment_monitor.reason', true)), ''), 'not told'),
         jsonb_build_object('rule', coalesce(NEW.name, OLD.name), 'previous', to_jsonb(OLD),
-            'new', to_jsonb(NEW)));
+            'new', to_jsonb(NEW), 'login', session_user));
     RETURN NULL;
 END
 $$;
 CREATE TRIGGER payment_monitor_rules_record AFTER INSERT OR UPDATE OR DELETE
     ON payment_monitor_rules FOR EACH ROW EXECUTE FUNCTION payment_monitor_rules_record();
+-- They look names up where they were made: a temporary table of the caller's must not take the
+-- events.
+DO $$
+BEGIN
+    EXECUTE format('ALTER FUNCTION payment_monitor_rules_guard() SET search_path = %I, pg_temp',
+        current_schema());
+    EXECUTE format('ALTER FUNCTION payment_monitor_rules_record() SET search_path = %I, pg_temp',
+        current_schema());
+END
+$$;
 CREATE TRIGGER payment_monitor_rules_no_truncate BEFORE TRUNCATE
     ON payment_monitor_rules EXECUTE FUNCTION payment_monitor_append_only();
 
@@ -137,8 +152,10 @@ CREATE TABLE payment_monitor_findings (
     severity text NOT NULL,
     time_window interval NOT NULL,
     threshold numeric NOT NULL,
-    user_id bigint REFERENCES users (id),
+    user_id bigint,
     failure_code text,
+    subject text NOT NULL GENERATED ALWAYS AS
+        (coalesce('user ' || user_id, 'code ' || failure_code, 'all')) STORED,
     first_at timestamptz NOT NULL,
     last_at timestamptz NOT NULL,
     value numeric NOT NULL,
@@ -148,7 +165,7 @@ CREATE TABLE payment_monitor_findings (
     CONSTRAINT payment_monitor_findings_value CHECK (value >= threshold)
 );
 CREATE INDEX payment_monitor_findings_job_id ON payment_monitor_findings (job_id);
-CREATE INDEX payment_monitor_findings_rule ON payment_monitor_findings (rule, user_id, id);
+CREATE INDEX payment_monitor_findings_rule ON payment_monitor_findings (rule, subject, id);
 CREATE INDEX payment_monitor_findings_user_id ON payment_monitor_findings (user_id, id)
     WHERE user_id IS NOT NULL;
 CREATE INDEX payment_monitor_findings_found_at ON payment_monitor_findings (found_at);
@@ -160,7 +177,7 @@ CREATE TRIGGER payment_monitor_findings_no_truncate BEFORE TRUNCATE
 COMMENT ON TABLE payment_monitor_findings IS
     'What the rules found, with the parameters that they had then.';
 COMMENT ON COLUMN payment_monitor_findings.user_id IS
-    'Whose payments; null where the payments of all are meant.';
+    'Whose payments, as these say; null where the payments of all are meant.';
 COMMENT ON COLUMN payment_monitor_findings.first_at IS
     'The payment that reached the threshold; last_at: the last one that lay above it.';
 COMMENT ON COLUMN payment_monitor_findings.usual IS 'What the value is compared with.';

@@ -1,6 +1,10 @@
 -- The measures of suspicious activity, the rules that come with them, and who asks for them.
 -- What is counted are attempts to pay, those that the provider removed left out. A window reaches
 -- back from each attempt; so one just before midnight is seen like any other.
+--
+-- A measure gives a row for each payment at which the threshold is reached (`failure_rate`: each
+-- window). payment_monitor_evaluate makes episodes of them. Time spans are in hours: how long a day
+-- is depends on a session's time zone.
 
 SET LOCAL ROLE payment_monitor_owner;
 
@@ -18,12 +22,11 @@ BEGIN ATOMIC
         WHERE p.status = 'failed' AND p.removed_at IS NULL AND p.user_id IS NOT NULL
             AND p.created_at >= since - time_window AND p.created_at < until
     )
-    SELECT c.user_id, NULL::text, min(c.created_at), max(c.created_at), max(c.failures)::numeric,
-        NULL::numeric, format('%s failed payments within %s', max(c.failures),
+    SELECT c.user_id, NULL::text, c.created_at, c.created_at, c.failures::numeric,
+        NULL::numeric, format('%s failed payments within %s', c.failures,
             payment_monitor_span(time_window))
     FROM counted c
-    WHERE c.failures >= threshold AND c.created_at >= since
-    GROUP BY c.user_id;
+    WHERE c.failures >= threshold AND c.created_at >= since;
 END;
 COMMENT ON FUNCTION payment_monitor_measure_user_failures IS
     'value: a user''s failed payments within the window.';
@@ -60,11 +63,10 @@ BEGIN ATOMIC
                 ROWS UNBOUNDED PRECEDING) AS methods
         FROM steps s
     )
-    SELECT c.user_id, NULL::text, min(c.at), max(c.at), max(c.methods)::numeric, NULL::numeric,
-        format('%s payment methods within %s', max(c.methods), payment_monitor_span(time_window))
+    SELECT c.user_id, NULL::text, c.at, c.at, c.methods::numeric, NULL::numeric,
+        format('%s payment methods within %s', c.methods, payment_monitor_span(time_window))
     FROM counted c
-    WHERE c.step = 1 AND c.methods >= threshold AND c.at >= since
-    GROUP BY c.user_id;
+    WHERE c.step = 1 AND c.methods >= threshold AND c.at >= since;
 END;
 COMMENT ON FUNCTION payment_monitor_measure_user_payment_methods IS
     'value: the distinct payment methods that a user paid with, or tried to, within the window.';
@@ -80,7 +82,7 @@ BEGIN ATOMIC
             percentile_disc(0.5) WITHIN GROUP (ORDER BY p.amount_minor) AS median
         FROM ledger_payments p
         WHERE p.status = 'succeeded' AND p.removed_at IS NULL
-            AND p.created_at >= since - interval '28 days' AND p.created_at < until
+            AND p.created_at >= since - interval '672 hours' AND p.created_at < until
         GROUP BY p.currency
     ),
     counted AS (
@@ -88,15 +90,14 @@ BEGIN ATOMIC
             count(*) OVER (PARTITION BY p.user_id ORDER BY p.created_at
                 RANGE BETWEEN time_window PRECEDING AND CURRENT ROW) AS attempts
         FROM ledger_payments p JOIN normal n USING (currency)
-        WHERE p.removed_at IS NULL AND p.user_id IS NOT NULL AND p.amount_minor * 10 <= n.median
+        WHERE p.removed_at IS NULL AND p.user_id IS NOT NULL AND p.amount_minor <= n.median / 10
             AND p.created_at >= since - time_window AND p.created_at < until
     )
-    SELECT c.user_id, NULL::text, min(c.created_at), max(c.created_at), max(c.attempts)::numeric,
-        NULL::numeric, format('%s attempts with small amounts within %s', max(c.attempts),
+    SELECT c.user_id, NULL::text, c.created_at, c.created_at, c.attempts::numeric,
+        NULL::numeric, format('%s attempts with small amounts within %s', c.attempts,
             payment_monitor_span(time_window))
     FROM counted c
-    WHERE c.attempts >= threshold AND c.created_at >= since
-    GROUP BY c.user_id;
+    WHERE c.attempts >= threshold AND c.created_at >= since;
 END;
 COMMENT ON FUNCTION payment_monitor_measure_user_small_amounts IS
     'value: a user''s attempts within the window with an amount of at most a tenth of what the
@@ -123,12 +124,11 @@ BEGIN ATOMIC
         WHERE p.removed_at IS NULL AND p.created_at >= since - time_window
             AND p.created_at < until
     )
-    SELECT c.user_id, NULL::text, min(c.created_at), max(c.created_at), max(c.failures)::numeric,
-        NULL::numeric, format('a success after %s failures within %s', max(c.failures),
+    SELECT c.user_id, NULL::text, c.created_at, c.created_at, c.failures::numeric,
+        NULL::numeric, format('a success after %s failures within %s', c.failures,
             payment_monitor_span(time_window))
     FROM counted c
-    WHERE c.status = 'succeeded' AND c.failures >= threshold AND c.created_at >= since
-    GROUP BY c.user_id;
+    WHERE c.status = 'succeeded' AND c.failures >= threshold AND c.created_at >= since;
 END;
 COMMENT ON FUNCTION payment_monitor_measure_user_success_after_failures IS
     'value: a user''s failed payments within the window before one that succeeded.';
@@ -148,12 +148,11 @@ BEGIN ATOMIC
             AND p.created_at >= since - time_window AND p.created_at < until
             AND p.created_at >= u.created_at AND p.created_at < u.created_at + time_window
     )
-    SELECT c.user_id, NULL::text, min(c.created_at), max(c.created_at), max(c.failures)::numeric,
-        NULL::numeric, format('%s failed payments within %s after signing up', max(c.failures),
+    SELECT c.user_id, NULL::text, c.created_at, c.created_at, c.failures::numeric,
+        NULL::numeric, format('%s failed payments within %s after signing up', c.failures,
             payment_monitor_span(time_window))
     FROM counted c
-    WHERE c.failures >= threshold AND c.created_at >= since
-    GROUP BY c.user_id;
+    WHERE c.failures >= threshold AND c.created_at >= since;
 END;
 COMMENT ON FUNCTION payment_monitor_measure_user_failures_after_signup IS
     'value: a user''s failed payments within the window after signing up.';
@@ -178,11 +177,11 @@ BEGIN ATOMIC
             count(*) FILTER (WHERE p.status = 'failed') OVER past AS past_failures
         FROM many JOIN ledger_payments p USING (user_id)
         WHERE p.removed_at IS NULL AND p.created_at < until
-            AND p.created_at >= since - 2 * time_window - interval '90 days'
+            AND p.created_at >= since - 2 * time_window - interval '2160 hours'
         WINDOW recent AS (PARTITION BY p.user_id ORDER BY p.created_at
                 RANGE BETWEEN time_window PRECEDING AND CURRENT ROW),
             past AS (PARTITION BY p.user_id ORDER BY p.created_at
-                RANGE BETWEEN time_window + interval '90 days' PRECEDING
+                RANGE BETWEEN time_window + interval '2160 hours' PRECEDING
                 AND time_window PRECEDING)
     ),
     -- A past without failures is no promise of a rate of 0: one failure in ten more attempts.
@@ -191,21 +190,13 @@ BEGIN ATOMIC
             (c.past_failures + 1)::numeric / (c.past_attempts + 10) AS past_rate
         FROM counted c
         WHERE c.created_at >= since AND c.failures >= at_least AND c.past_attempts >= 10
-    ),
-    worst AS (
-        SELECT DISTINCT ON (r.user_id) r.user_id, r.rate, r.past_rate, r.failures, r.attempts,
-            min(r.created_at) OVER everything AS first_at,
-            max(r.created_at) OVER everything AS last_at
-        FROM rated r
-        WHERE r.rate >= threshold * r.past_rate
-        WINDOW everything AS (PARTITION BY r.user_id)
-        ORDER BY r.user_id, r.rate / r.past_rate DESC, r.created_at
     )
-    SELECT w.user_id, NULL::text, w.first_at, w.last_at, round(w.rate / w.past_rate, 2),
-        round(w.past_rate, 4), format('%s of %s payments failed within %s, %s times the rate '
-            'of the 90 days before', w.failures, w.attempts, payment_monitor_span(time_window),
-            round(w.rate / w.past_rate, 1))
-    FROM worst w;
+    SELECT r.user_id, NULL::text, r.created_at, r.created_at, r.rate / r.past_rate, r.past_rate,
+        format('%s of %s payments failed within %s, %s times the rate of the 90 days before',
+            r.failures, r.attempts, payment_monitor_span(time_window),
+            round(r.rate / r.past_rate, 1))
+    FROM rated r
+    WHERE r.rate >= threshold * r.past_rate;
 END;
 COMMENT ON FUNCTION payment_monitor_measure_user_unlike_past IS
     'value: a user''s failure rate within the window, as a multiple of that in the 90 days before
@@ -223,48 +214,41 @@ BEGIN ATOMIC
         FROM ledger_payments p
         WHERE p.removed_at IS NULL AND p.created_at < until
             AND p.created_at >= date_bin(time_window, since, '2001-01-01 00:00:00+00')
-                - interval '28 days'
+                - interval '672 hours'
         GROUP BY 1
+    ),
+    -- The rate of everything in the four weeks before each window: no later payment changes it.
+    -- One failure in twenty attempts more, so that it is never 0.
+    overall AS (
+        SELECT b.*, (coalesce(sum(b.failures) OVER before, 0) + 1)
+            / (coalesce(sum(b.attempts) OVER before, 0) + 20) AS rate_before
+        FROM binned b
+        WINDOW before AS (ORDER BY b.bin
+            RANGE BETWEEN interval '672 hours' PRECEDING AND time_window PRECEDING)
+    ),
+    weeks AS (
+        SELECT b.bin, sum(w.attempts) AS attempts, sum(w.failures) AS failures
+        FROM binned b CROSS JOIN generate_series(1, 4) week
+        JOIN binned w ON w.bin = b.bin - week * interval '168 hours'
+        GROUP BY b.bin
     ),
     -- Few attempts say little: twenty more at the rate of everything.
     compared AS (
-        SELECT b.bin, b.attempts, b.failures, b.failures::numeric / b.attempts AS rate,
-            (u.failures + 20 * o.rate) / (u.attempts + 20) AS usual
-        FROM binned b
-        CROSS JOIN LATERAL (
-            SELECT coalesce(sum(w.attempts), 0) AS attempts, coalesce(sum(w.failures), 0)
-                AS failures
-            FROM binned w
-            WHERE w.bin IN (b.bin - interval '7 days', b.bin - interval '14 days',
-                b.bin - interval '21 days', b.bin - interval '28 days')
-        ) u
-        CROSS JOIN (SELECT sum(a.failures) / sum(a.attempts) AS rate FROM binned a) o
-        WHERE b.bin >= date_bin(time_window, since, '2001-01-01 00:00:00+00')
-            AND b.failures >= at_least
-    ),
-    above AS (
-        SELECT c.*, c.rate / c.usual AS times FROM compared c
-        -- And not by chance: four standard deviations of as many attempts at the usual rate.
-        WHERE c.rate >= threshold * c.usual
-            AND c.failures - c.attempts * c.usual >= 4 * sqrt(c.attempts * c.usual * (1 - c.usual))
-    ),
-    -- Neighbouring windows are one finding.
-    placed AS (
-        SELECT a.*, a.bin - row_number() OVER (ORDER BY a.bin) * time_window AS island FROM above a
-    ),
-    worst AS (
-        SELECT DISTINCT ON (p.island) p.*, min(p.bin) OVER episode AS first_bin,
-            max(p.bin) OVER episode AS last_bin
-        FROM placed p
-        WINDOW episode AS (PARTITION BY p.island)
-        ORDER BY p.island, p.times DESC, p.bin
+        SELECT o.bin, o.attempts, o.failures, o.failures::numeric / o.attempts AS rate,
+            (coalesce(w.failures, 0) + 20 * o.rate_before) / (coalesce(w.attempts, 0) + 20)
+                AS usual
+        FROM overall o LEFT JOIN weeks w USING (bin)
+        WHERE o.bin >= date_bin(time_window, since, '2001-01-01 00:00:00+00')
+            AND o.failures >= at_least
     )
-    SELECT NULL::bigint, NULL::text, w.first_bin, least(w.last_bin + time_window, until),
-        round(w.times, 2), round(w.usual, 4),
-        format('%s of %s payments failed within %s, %s times the rate of the same time in the '
-            'last four weeks', w.failures, w.attempts, payment_monitor_span(time_window),
-            round(w.times, 1))
-    FROM worst w;
+    SELECT NULL::bigint, NULL::text, c.bin, least(c.bin + time_window, until), c.rate / c.usual,
+        c.usual, format('%s of %s payments failed within %s, %s times the rate of the same time '
+            'in the last four weeks', c.failures, c.attempts, payment_monitor_span(time_window),
+            round(c.rate / c.usual, 1))
+    FROM compared c
+    -- And not by chance: four standard deviations of as many attempts at the usual rate.
+    WHERE c.rate >= threshold * c.usual
+        AND c.failures - c.attempts * c.usual >= 4 * sqrt(c.attempts * c.usual * (1 - c.usual));
 END;
 COMMENT ON FUNCTION payment_monitor_measure_failure_rate IS
     'value: the failure rate of all payments in one window, as a multiple of that in the same
@@ -277,10 +261,10 @@ RETURNS TABLE (user_id bigint, failure_code text, first_at timestamptz, last_at 
 LANGUAGE sql STABLE
 BEGIN ATOMIC
     WITH failed AS MATERIALIZED (
-        SELECT coalesce(p.failure_code, 'unknown') AS code, p.created_at
+        SELECT coalesce(nullif(p.failure_code, ''), 'unknown') AS code, p.created_at
         FROM ledger_payments p
         WHERE p.status = 'failed' AND p.removed_at IS NULL AND p.created_at < until
-            AND p.created_at >= since - time_window - interval '28 days'
+            AND p.created_at >= since - time_window - interval '672 hours'
     ),
     before AS (
         SELECT f.code, count(*) AS failures, sum(count(*)) OVER () AS of_all
@@ -302,31 +286,29 @@ BEGIN ATOMIC
         FROM counted c LEFT JOIN before b USING (code)
         LEFT JOIN (SELECT max(b.of_all) AS of_all FROM before b) o ON true
         WHERE c.created_at >= since AND c.failures >= at_least
-    ),
-    worst AS (
-        SELECT DISTINCT ON (s.code) s.*, min(s.created_at) OVER everything AS first_at,
-            max(s.created_at) OVER everything AS last_at
-        FROM shared s
-        WHERE s.share >= threshold AND s.share >= 2 * s.usual
-        WINDOW everything AS (PARTITION BY s.code)
-        ORDER BY s.code, s.share DESC, s.created_at
     )
-    SELECT NULL::bigint, w.code, w.first_at, w.last_at, round(w.share, 4), round(w.usual, 4),
-        format('%s of %s failures within %s have the code %s, usually %s %%', w.failures,
-            w.of_all, payment_monitor_span(time_window), w.code, round(100 * w.usual, 1))
-    FROM worst w;
+    SELECT NULL::bigint, s.code, s.created_at, s.created_at, s.share, s.usual,
+        format('%s of %s failures within %s have the code %s, usually %s %%', s.failures,
+            s.of_all, payment_monitor_span(time_window), s.code, round(100 * s.usual, 1))
+    FROM shared s
+    WHERE s.share >= threshold AND s.share >= 2 * s.usual;
 END;
 COMMENT ON FUNCTION payment_monitor_measure_dominant_code IS
     'value: a failure code''s share of all failures within the window, where it is at least twice
 its share in the four weeks before (usual).';
 
--- What a rule finds in a stretch of time, with its own parameters or with others.
+-- What a rule finds in a stretch of time, with its own parameters or with others: episodes, that
+-- is, rows of the measure on the same subject with no more than a window between them. An episode's
+-- value and reason are those of its highest row.
 CREATE FUNCTION payment_monitor_evaluate(rule text, since timestamptz, until timestamptz,
     other_window interval DEFAULT NULL, other_threshold numeric DEFAULT NULL,
     other_at_least bigint DEFAULT NULL)
 RETURNS TABLE (user_id bigint, failure_code text, first_at timestamptz, last_at timestamptz,
     value numeric, usual numeric, reason text)
-LANGUAGE plpgsql STABLE AS $$
+LANGUAGE plpgsql STABLE
+SET timezone = 'UTC'
+AS $$
+#variable_conflict use_column
 DECLARE
     meant payment_monitor_rules;
     fault text;
@@ -342,8 +324,25 @@ BEGIN
     IF fault IS NOT NULL THEN
         RAISE EXCEPTION 'rule %: %', rule, fault USING ERRCODE = 'check_violation';
     END IF;
-    RETURN QUERY EXECUTE format('SELECT * FROM %I($1, $2, $3, $4, $5)',
-        'payment_monitor_measure_' || meant.measure)
+    RETURN QUERY EXECUTE format($query$
+        WITH reached AS (
+            SELECT m.*, m.first_at > max(m.last_at) OVER (PARTITION BY m.user_id, m.failure_code
+                ORDER BY m.first_at ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) + $3
+                AS is_new
+            FROM %I($1, $2, $3, $4, $5) m
+        ),
+        placed AS (
+            SELECT r.*, count(*) FILTER (WHERE r.is_new) OVER (PARTITION BY r.user_id,
+                r.failure_code ORDER BY r.first_at) AS episode
+            FROM reached r
+        )
+        SELECT DISTINCT ON (p.user_id, p.failure_code, p.episode) p.user_id, p.failure_code,
+            min(p.first_at) OVER whole, max(p.last_at) OVER whole, greatest(p.value, $4),
+            p.usual, p.reason
+        FROM placed p
+        WINDOW whole AS (PARTITION BY p.user_id, p.failure_code, p.episode)
+        ORDER BY p.user_id, p.failure_code, p.episode, p.value DESC, p.first_at
+        $query$, 'payment_monitor_measure_' || meant.measure)
     USING since, until, meant.time_window, meant.threshold, meant.at_least;
 END
 $$;
@@ -394,10 +393,9 @@ SELECT
     f.reason,
     NOT EXISTS (
         SELECT FROM payment_monitor_findings n
-        WHERE n.rule = f.rule AND n.id > f.id AND n.job_id <> f.job_id
-            AND n.user_id IS NOT DISTINCT FROM f.user_id
-            AND n.failure_code IS NOT DISTINCT FROM f.failure_code
+        WHERE n.rule = f.rule AND n.subject = f.subject AND n.id > f.id AND n.job_id <> f.job_id
             AND n.first_at <= f.last_at + f.time_window
+            AND f.first_at <= n.last_at + n.time_window
     ) AS is_latest,
     coalesce(s.until > now(), false) AS is_snoozed,
     s.until AS snoozed_until,

@@ -26,7 +26,8 @@ pub struct FailuresArgs {
     #[arg(long, value_name = "CODE")]
     pub code: Option<String>,
     /// Show this user's payments, newest first, and what runs did to each
-    #[arg(long, value_name = "ID", conflicts_with_all = ["per", "by", "code"])]
+    #[arg(long, value_name = "ID", allow_negative_numbers = true,
+        conflicts_with_all = ["per", "by", "code"])]
     pub user: Option<i64>,
     /// From when on: a time, a date, or a time span back from now (7d); whole hours are counted
     /// [default: 2 days of hours, 30 days or 26 weeks; with --user all there is]

@@ -17,7 +17,7 @@ pub struct SuspiciousArgs {
 #[derive(Debug, Args)]
 pub struct FindingsArgs {
     /// Only findings on this user
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_negative_numbers = true)]
     pub user: Option<i64>,
     /// Only findings of this rule
     #[arg(long, value_name = "RULE")]
@@ -123,7 +123,7 @@ pub struct BacktestArgs {
 #[derive(Debug, Args)]
 pub struct SnoozeArgs {
     /// The user's id, or `all` where a rule's findings are on the payments of all
-    #[arg(value_name = "USER", value_parser = subject)]
+    #[arg(value_name = "USER", value_parser = subject, allow_negative_numbers = true)]
     pub user: Subject,
     /// The rule's name
     #[arg(long, value_name = "RULE")]

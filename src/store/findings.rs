@@ -68,8 +68,8 @@ pub struct Stored {
     pub live: bool,
 }
 
-/// Evaluates a rule and records what no earlier run has found, or what got worse since: one
-/// statement, and one that proves that the run is `running`.
+/// Evaluates a rule and records what no earlier run has found, or what got worse since by more than
+/// a tenth: one statement, and one that proves that the run is `running`.
 pub async fn evaluate(
     connection: &mut PgConnection,
     run: RunId,
@@ -86,10 +86,10 @@ pub async fn evaluate(
         fresh AS MATERIALIZED (
             SELECT f.* FROM found f
             WHERE NOT EXISTS (SELECT FROM payment_monitor_findings s
-                WHERE s.rule = $2 AND s.user_id IS NOT DISTINCT FROM f.user_id
-                    AND s.failure_code IS NOT DISTINCT FROM f.failure_code
+                WHERE s.rule = $2 AND s.subject =
+                        coalesce('user ' || f.user_id, 'code ' || f.failure_code, 'all')
                     AND s.first_at <= f.last_at + f.time_window
-                    AND s.last_at + s.time_window >= f.first_at AND s.value >= f.value)
+                    AND s.last_at + s.time_window >= f.first_at AND s.value * 1.1 >= f.value)
             ORDER BY f.value DESC, f.user_id LIMIT $5
         ),
         live AS MATERIALIZED (

@@ -39,7 +39,8 @@ pub struct Event {
     pub run_status: String,
 }
 
-/// When the first and the last payment of a user were made, removed ones too.
+/// When the first and the last payment of a user were made, removed ones too; times that can't be
+/// meant left out.
 #[derive(Debug, Clone, Copy)]
 pub struct Made {
     pub first: Option<DateTime<Utc>>,
@@ -50,9 +51,10 @@ pub struct Made {
 pub async fn made_by(connection: &mut PgConnection, user: i64) -> sqlx::Result<Option<Made>> {
     sqlx::query_as!(
         Made,
-        "SELECT (SELECT min(created_at) FROM ledger_payments WHERE user_id = u.id) AS first,
-            (SELECT max(created_at) FROM ledger_payments WHERE user_id = u.id) AS last
-        FROM ledger_users u WHERE id = $1",
+        "SELECT m.first, m.last FROM ledger_users u, LATERAL (
+            SELECT min(created_at) AS first, max(created_at) AS last FROM ledger_payments
+            WHERE user_id = u.id AND created_at >= '1970-01-01' AND created_at < '9999-01-01'
+        ) m WHERE u.id = $1",
         user
     )
     .fetch_optional(connection)

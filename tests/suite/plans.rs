@@ -45,6 +45,49 @@ async fn the_last_thirty_days_are_answered_by_indexes_and_kept_hours() {
     }
 }
 
+/// As many as a script tries in a night. `statement_timeout` is what fails where it is quadratic.
+#[tokio::test]
+async fn one_user_with_ten_thousand_failures_of_as_many_amounts_slows_nobody_down() {
+    let mut ledger = Ledger::with_users(1).await;
+    ledger
+        .sql(
+            "INSERT INTO payments (user_id, provider_payment_id, status, amount_minor, currency,
+                failure_code, payment_method_fingerprint, created_at, updated_at)
+            SELECT 1, 'ch_' || n, 'failed', 100 + n, 'USD', 'do_not_honor', 'fp_' || n, at, at
+            FROM generate_series(1, 10000) n,
+                LATERAL (SELECT now() - interval '45 hours' + n * interval '3 seconds' AS at) a",
+        )
+        .await;
+    ledger.sql("ANALYZE payments").await;
+    ledger.sql("SET statement_timeout = '30s'").await;
+    ledger.sql("SELECT payment_monitor_keep_hours(now())").await;
+    let hours = "SELECT sum(failed_payments) FROM payment_failures_by_hour";
+    assert_eq!(ledger.number(hours).await, 10_000);
+    let users = "SELECT failed_payments FROM payment_failures_of_users('-infinity', 'infinity')";
+    assert_eq!(ledger.number(users).await, 10_000);
+}
+
+/// A time that can't be meant is not counted, and fills no calendar with empty hours.
+#[tokio::test]
+async fn a_payment_of_another_century_is_left_out() {
+    let mut ledger = Ledger::with_users(1).await;
+    for at in ["now()", "'2099-12-31'", "'0001-01-01'", "'infinity'", "'-infinity'"] {
+        let insert = format!(
+            "INSERT INTO payments (user_id, provider_payment_id, status, amount_minor, currency,
+                created_at, updated_at) VALUES (1, 'ch ' || {at}::timestamptz, 'failed', 9, 'USD', {at}, now())"
+        );
+        ledger.sql(&insert).await;
+    }
+    for _ in 0..2 {
+        let hours = "SELECT count(*) || ' ' || sum(attempts) FROM payment_failures_by_hour";
+        assert_eq!(ledger.text(hours).await, "1 1");
+        ledger.sql("SELECT payment_monitor_keep_hours(now())").await;
+    }
+    let program = crate::harness::Program::on(&ledger);
+    let told = program.run(&["failures", "--user", "1"]).await;
+    assert_eq!(told.code, 0, "{}", told.all());
+}
+
 async fn plan(ledger: &mut Ledger, question: &str) -> String {
     use sqlx::{AssertSqlSafe, Row as _};
     let explain = AssertSqlSafe(format!("EXPLAIN (COSTS OFF) {question}"));

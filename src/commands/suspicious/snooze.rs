@@ -5,6 +5,7 @@ use crate::cli::SnoozeArgs;
 use crate::commands::printer::{self, Printer};
 use crate::commands::render::figures::minute;
 use crate::exit;
+use crate::run::RunError;
 use crate::store::DatabaseError;
 use crate::store::rules::{self as stored, Subject};
 use serde_json::json;
@@ -15,9 +16,19 @@ pub async fn snooze(
     printer: Printer,
     args: &SnoozeArgs,
 ) -> anyhow::Result<u8> {
-    rule(connection, &args.rule).await?;
+    let measure = rule(connection, &args.rule).await?.measure;
     if let Subject::User(id) = args.user {
         require_user(connection, id).await?;
+    }
+    // Of a measure of the company's own nothing is known.
+    let is_on_all = matches!(measure.as_str(), "failure_rate" | "dominant_code");
+    let why = match args.user {
+        Subject::User(_) if is_on_all => "is on the payments of all: snooze `all`",
+        Subject::All if measure.starts_with("user_") => "is on single users: snooze one by the id",
+        _ => "",
+    };
+    if !why.is_empty() {
+        return Err(RunError::Refused(format!("what {} finds {why}", args.rule)).into());
     }
     let now = now(connection).await?;
     let until = args.until.after(now).map_err(|e| refused_time(&e))?;

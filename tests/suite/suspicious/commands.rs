@@ -92,11 +92,28 @@ async fn what_is_unknown_is_named() {
     refused(&program, &[&snooze[..], &who].concat(), "the ledger has no user 7").await;
     let snooze = ["suspicious", "snooze", "1", "--rule", "x", "--until", "1d"];
     refused(&program, &[&snooze[..], &who].concat(), "no rule \"x\"").await;
+    let snooze = ["suspicious", "snooze", "1", "--rule", "failure_rate", "--until", "1d"];
+    refused(&program, &[&snooze[..], &who].concat(), "is on the payments of all").await;
+    let snooze = ["suspicious", "snooze", "all", "--rule", "many_failures", "--until", "1d"];
+    refused(&program, &[&snooze[..], &who].concat(), "is on single users").await;
     let snooze = ["suspicious", "snooze", "1", "--rule", "many_failures", "--until", "soon"];
     refused(&program, &[&snooze[..], &who].concat(), "\"soon\" is neither a time").await;
     let snooze = ["suspicious", "snooze", "1", "--rule", "many_failures", "--until", "1d"];
     let blank = ["--by", " ", "--reason", "x"];
     refused(&program, &[&snooze[..], &blank].concat(), "must say who and why").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_a_rule_is_recorded_whatever_tables_its_maker_has() {
+    let mut ledger = Ledger::empty().await;
+    let mut job = ledger.database().connect().await.unwrap();
+    let trick = "BEGIN; CREATE TEMP TABLE payment_monitor_events (LIKE payment_monitor_events);
+        UPDATE payment_monitor_rules SET enabled = false WHERE name = 'many_failures';
+        DROP TABLE pg_temp.payment_monitor_events; COMMIT";
+    sqlx::raw_sql(trick).execute(&mut job).await.unwrap();
+    let event = "SELECT concat_ws(' ', details ->> 'rule', details ->> 'login') FROM run_events
+        WHERE kind = 'rule' ORDER BY event_id DESC LIMIT 1";
+    assert_eq!(ledger.text(event).await, "many_failures job");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -32,6 +32,44 @@ async fn a_finding_is_recorded_once_and_again_when_it_got_worse() {
 }
 
 #[tokio::test]
+async fn a_second_attack_is_a_finding_of_its_own_even_if_it_is_smaller() {
+    let mut ledger = Ledger::with_users(1).await;
+    fail(&mut ledger, 1, 12, 4_000.0).await;
+    assert_eq!(of(&assess(&ledger).await, "many_failures").new, 1);
+    fail(&mut ledger, 1, 7, 2.0).await;
+    let second = assess(&ledger).await;
+    assert_eq!((of(&second, "many_failures").found, of(&second, "many_failures").new), (2, 1));
+    let values = "SELECT string_agg(value || ' ' || is_latest, ', ' ORDER BY finding_id)
+        FROM suspicious_activity WHERE rule = 'many_failures'";
+    assert_eq!(ledger.text(values).await, "12 true, 7 true");
+    fail(&mut ledger, 1, 1, 1.0).await;
+    assert_eq!(of(&assess(&ledger).await, "many_failures").new, 1, "8 is more than a tenth worse");
+}
+
+#[tokio::test]
+async fn no_row_keeps_a_rule_from_being_evaluated() {
+    let mut ledger = Ledger::with_users(2).await;
+    pay(&mut ledger, 2, &[(9_000.0, "succeeded", 3_000, "c")]).await;
+    pay(&mut ledger, 2, &[(30.0, "failed", 1_000_000_000_000_000_000, "c")]).await;
+    for code in ["a", "b", "b", "c"] {
+        fail(&mut ledger, 1, 10, 20.0).await;
+        let name = format!("UPDATE payments SET failure_code = '{code}' WHERE user_id = 1");
+        ledger.sql(&(name + " AND failure_code = 'card_declined'")).await;
+    }
+    ledger.sql("ALTER TABLE payments DROP CONSTRAINT payments_user_id_fkey").await;
+    ledger.sql("UPDATE payments SET user_id = 77 WHERE user_id = 1").await;
+    ledger
+        .sql(
+            "UPDATE payment_monitor_rules SET threshold = 0.4878
+            WHERE name = 'dominant_failure_code'",
+        )
+        .await;
+    let assessment = assess(&ledger).await;
+    assert_eq!(assessment.unevaluated().collect::<Vec<_>>(), []);
+    assert_eq!(of(&assessment, "many_failures").new, 1);
+}
+
+#[tokio::test]
 async fn what_a_run_found_stays_on_record_with_the_run() {
     let mut ledger = Ledger::with_users(1).await;
     fail(&mut ledger, 1, 7, 20.0).await;
