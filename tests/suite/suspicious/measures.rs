@@ -10,7 +10,8 @@ use proptest::test_runner::TestRunner;
 async fn found(ledger: &mut Ledger, rule: &str) -> String {
     let found = format!(
         "SELECT string_agg(concat_ws(' ', user_id, failure_code, trim_scale(round(value, 4))), '; '
-            ORDER BY user_id, first_at) FROM payment_monitor_evaluate('{rule}', now() - interval '7 days',
+            ORDER BY user_id, first_at)
+        FROM payment_monitor_evaluate('{rule}', now() - interval '7 days',
             now() + interval '1 minute')"
     );
     ledger.text(&found).await
