@@ -75,7 +75,8 @@ async fn a_payment_of_another_century_is_left_out() {
         let insert = format!(
             "INSERT INTO payments (user_id, provider_payment_id, status, amount_minor, currency,
                 created_at, updated_at)
-            SELECT 1, 'ch ' || at, 'failed', 9, 'USD', at, now() FROM (SELECT {at}::timestamptz) a (at)"
+            SELECT 1, 'ch ' || at, 'failed', 9, 'USD', at, now()
+            FROM (SELECT {at}::timestamptz) a (at)"
         );
         ledger.sql(&insert).await;
     }
