@@ -37,17 +37,19 @@ pub(super) async fn assess(run: &Run) -> Result<Assessment, RunError> {
 
 async fn look(run: &Run, assessment: &mut Assessment) -> Result<(), RunError> {
     let mut connection = run.database.connect().await?;
-    let doing = RunError::query("preparing the look at the payments");
-    let (since, rules) = prepare(&mut connection, assessment.until).await.map_err(doing)?;
-    assessment.since = since;
-    if let Err(error) = keep_hours(&mut connection, assessment.until).await {
+    let until = assessment.until;
+    assessment.since = until - LOOK_BACK;
+    let doing = RunError::query("reading the rules");
+    let rules = findings::enabled_rules(&mut connection).await.map_err(doing)?;
+    if let Err(error) = keep_hours(&mut connection, until).await {
         assessment.errors.push(format!("the counts by hour are as they were: {}", why(&error)));
         connection = run.database.connect().await?;
     }
     for rule in rules {
-        let between = (since, assessment.until);
+        let since = since(&rule, until);
+        assessment.since = assessment.since.min(since);
         let mut assessed = Assessed { rule: rule.name, severity: rule.severity, ..<_>::default() };
-        if let Err(error) = evaluate(&mut connection, run, &mut assessed, between).await? {
+        if let Err(error) = evaluate(&mut connection, run, &mut assessed, (since, until)).await? {
             assessed.error = Some(why(&error));
             connection = run.database.connect().await?; // a broken one fails no other rule
         }
@@ -59,13 +61,10 @@ async fn look(run: &Run, assessment: &mut Assessment) -> Result<(), RunError> {
     if is_live { Ok(()) } else { Err(RunError::FencedOff) }
 }
 
-async fn prepare(
-    connection: &mut PgConnection,
-    until: DateTime<Utc>,
-) -> sqlx::Result<(DateTime<Utc>, Vec<Enabled>)> {
-    let last = findings::assessed_until(connection).await?.unwrap_or(until);
-    let since = last.min(until - LOOK_BACK).max(until - LOOK_BACK_MAX);
-    Ok((since, findings::enabled_rules(connection).await?))
+/// From when on a rule is evaluated: what no run has looked at by it is not left out.
+fn since(rule: &Enabled, until: DateTime<Utc>) -> DateTime<Utc> {
+    let last = rule.evaluated_until.unwrap_or(until);
+    last.min(until - LOOK_BACK).max(until - LOOK_BACK_MAX)
 }
 
 async fn keep_hours(connection: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<()> {

@@ -17,25 +17,24 @@ const PER_RULE_MAX: i64 = 1_000;
 pub struct Enabled {
     pub name: String,
     pub severity: String,
+    /// Up to when a run has evaluated it last; a run that could not does not count.
+    pub evaluated_until: Option<DateTime<Utc>>,
 }
 
 /// The rules that are enabled, by name.
 pub async fn enabled_rules(connection: &mut PgConnection) -> sqlx::Result<Vec<Enabled>> {
     sqlx::query_as!(
         Enabled,
-        "SELECT name, severity FROM payment_monitor_rules WHERE enabled ORDER BY name"
+        "SELECT name, severity, (
+            SELECT (e.details ->> 'until')::timestamptz
+            FROM payment_monitor_events e, jsonb_array_elements(e.details -> 'rules') assessed
+            WHERE e.kind = 'assessment' AND assessed ->> 'rule' = name
+                AND assessed ->> 'error' IS NULL
+            ORDER BY e.id DESC LIMIT 1
+        ) AS evaluated_until
+        FROM payment_monitor_rules WHERE enabled ORDER BY name"
     )
     .fetch_all(connection)
-    .await
-}
-
-/// Up to when the last run that assessed anything had looked.
-pub async fn assessed_until(connection: &mut PgConnection) -> sqlx::Result<Option<DateTime<Utc>>> {
-    sqlx::query_scalar!(
-        r#"SELECT (details ->> 'until')::timestamptz AS "until!" FROM payment_monitor_events
-        WHERE kind = 'assessment' ORDER BY id DESC LIMIT 1"#
-    )
-    .fetch_optional(connection)
     .await
 }
 

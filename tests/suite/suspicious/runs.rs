@@ -157,7 +157,16 @@ async fn the_look_reaches_back_to_the_last_one_where_that_is_longer_ago() {
         .await;
     let second = assess(&ledger).await;
     assert_eq!((second.until - second.since).num_days(), 20);
-    assert_eq!((assess(&ledger).await.until - second.until).num_days(), 0);
+    let broken = "UPDATE payment_monitor_events e SET details = jsonb_set(details,
+            '{rules, 1, error}', to_jsonb('broken'::text))
+        FROM (SELECT max(id::text)::uuid AS id FROM payment_monitor_events
+            WHERE kind = 'assessment') latest
+        WHERE e.id = latest.id";
+    ledger.sql(broken).await;
+    let third = assess(&ledger).await;
+    assert_eq!((third.until - third.since).num_days(), 20, "one rule has 20 days to look at");
+    let fourth = assess(&ledger).await;
+    assert_eq!((fourth.until - fourth.since).num_days(), 7);
 }
 
 #[tokio::test]
