@@ -143,6 +143,11 @@ $$;
 CREATE TRIGGER payment_monitor_rules_no_truncate BEFORE TRUNCATE
     ON payment_monitor_rules EXECUTE FUNCTION payment_monitor_append_only();
 
+-- Whom or what a finding is on.
+CREATE FUNCTION payment_monitor_subject(user_id bigint, failure_code text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN coalesce('user ' || user_id::text, 'code ' || failure_code, 'all');
+
 -- What runs found; each thing once, and again when it got worse.
 CREATE TABLE payment_monitor_findings (
     id uuid PRIMARY KEY,
@@ -155,7 +160,7 @@ CREATE TABLE payment_monitor_findings (
     user_id bigint,
     failure_code text,
     subject text NOT NULL GENERATED ALWAYS AS
-        (coalesce('user ' || user_id, 'code ' || failure_code, 'all')) STORED,
+        (payment_monitor_subject(user_id, failure_code)) STORED,
     first_at timestamptz NOT NULL,
     last_at timestamptz NOT NULL,
     value numeric NOT NULL,

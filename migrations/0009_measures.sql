@@ -101,7 +101,7 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION payment_monitor_measure_user_small_amounts IS
     'value: a user''s attempts within the window with an amount of at most a tenth of what the
-median payment in that currency was in the four weeks before.';
+median payment in that currency is, in the four weeks before the stretch and in it.';
 
 CREATE FUNCTION payment_monitor_measure_user_success_after_failures(since timestamptz,
     until timestamptz, time_window interval, threshold numeric, at_least bigint)

@@ -1,6 +1,7 @@
 //! Why a run could not go on.
 
 use super::stop::Signal;
+use crate::domain::StretchError;
 use crate::reconcile::guard::PinError;
 use crate::statement::StatementError;
 use crate::store::DatabaseError;
@@ -62,6 +63,13 @@ pub enum RunError {
     Refused(String),
     #[error("a task of the run broke off: {0}")]
     Task(#[from] tokio::task::JoinError),
+}
+
+/// Times that can't be meant are wrong usage.
+impl From<StretchError> for RunError {
+    fn from(why: StretchError) -> Self {
+        Self::Refused(why.to_string())
+    }
 }
 
 /// An error with its causes, in one line.

@@ -85,8 +85,8 @@ pub async fn evaluate(
         fresh AS MATERIALIZED (
             SELECT f.* FROM found f
             WHERE NOT EXISTS (SELECT FROM payment_monitor_findings s
-                WHERE s.rule = $2 AND s.subject =
-                        coalesce('user ' || f.user_id, 'code ' || f.failure_code, 'all')
+                WHERE s.rule = $2
+                    AND s.subject = payment_monitor_subject(f.user_id, f.failure_code)
                     AND s.first_at <= f.last_at + f.time_window
                     AND s.last_at + s.time_window >= f.first_at AND s.value * 1.1 >= f.value)
             ORDER BY f.value DESC, f.user_id LIMIT $5
@@ -192,6 +192,9 @@ pub struct Finding {
     pub snoozed_until: Option<DateTime<Utc>>,
     pub snoozed_by: Option<String>,
     pub snooze_reason: Option<String>,
+    /// How many there are, whatever the limit.
+    #[serde(skip)]
+    pub total: i64,
 }
 
 /// Which findings are asked for.
@@ -218,7 +221,7 @@ pub async fn list(
             usual::float8 AS usual, threshold::float8 AS "threshold!",
             payment_monitor_span(time_window) AS "time_window!", reason AS "reason!",
             is_latest AS "is_latest!", is_snoozed AS "is_snoozed!", snoozed_until, snoozed_by,
-            snooze_reason
+            snooze_reason, count(*) OVER () AS "total!"
         FROM suspicious_activity
         WHERE ($1::timestamptz IS NULL OR last_at >= $1) AND ($2::text IS NULL OR rule = $2)
             AND ($3::bigint IS NULL OR user_id = $3) AND ($4 OR (is_latest AND NOT is_snoozed))
@@ -232,20 +235,5 @@ pub async fn list(
         filter.limit,
     )
     .fetch_all(connection)
-    .await
-}
-
-/// How many findings there are, whatever the limit.
-pub async fn count(connection: &mut PgConnection, filter: &Filter<'_>) -> sqlx::Result<i64> {
-    sqlx::query_scalar!(
-        r#"SELECT count(*) AS "total!" FROM suspicious_activity
-        WHERE ($1::timestamptz IS NULL OR last_at >= $1) AND ($2::text IS NULL OR rule = $2)
-            AND ($3::bigint IS NULL OR user_id = $3) AND ($4 OR (is_latest AND NOT is_snoozed))"#,
-        filter.since,
-        filter.rule,
-        filter.user,
-        filter.all,
-    )
-    .fetch_one(connection)
     .await
 }

@@ -9,7 +9,7 @@ mod over_time;
 use super::printer::{self, Printer};
 use super::session::Session;
 use crate::cli::{By, FailuresArgs, Output};
-use crate::domain::{Stretch, StretchError};
+use crate::domain::Stretch;
 use crate::exit;
 use crate::run::RunError;
 use crate::store::{DatabaseError, failures as stored, schema};
@@ -38,7 +38,7 @@ pub async fn failures(
         of_user::of_user(&mut connection, args, user, now).await?.print(printer);
         return Ok(exit::DONE);
     }
-    let stretch = Stretch::of(now, args.per, args.since, args.until).map_err(refused)?;
+    let stretch = Stretch::of(now, args.per, args.since, args.until).map_err(RunError::from)?;
     match args.by {
         By::Total => over_time::over_time(&mut connection, args, stretch).await?.print(printer),
         By::Code => by_code::by_code(&mut connection, args, stretch).await?.print(printer),
@@ -58,11 +58,6 @@ fn check(args: &FailuresArgs) -> anyhow::Result<()> {
         return Ok(());
     };
     Err(RunError::Refused(why.to_owned()).into())
-}
-
-#[allow(clippy::needless_pass_by_value, reason = "for `map_err`")]
-fn refused(error: StretchError) -> RunError {
-    RunError::Refused(error.to_string())
 }
 
 fn reading() -> impl FnOnce(sqlx::Error) -> DatabaseError {

@@ -1,6 +1,6 @@
 //! One user's payments, and what runs did to each.
 
-use super::{Found, reading, refused, time};
+use super::{Found, reading, time};
 use crate::cli::FailuresArgs;
 use crate::commands::render::user::{self as render, OfUser, Told};
 use crate::domain::{Moment, Stretch};
@@ -59,7 +59,7 @@ fn stretch(
     // A stretch ends before its end.
     let end = Moment::At(now.max(last + TimeDelta::microseconds(1)));
     let stretch = Stretch::from(now, args.since, first, args.until.or(Some(end)));
-    stretch.map(Some).map_err(refused)
+    Ok(Some(stretch?))
 }
 
 async fn tell(

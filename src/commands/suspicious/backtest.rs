@@ -2,12 +2,13 @@
 //! beside what it finds as it is. Nothing is recorded.
 
 use super::rules::parameters;
-use super::{now, refused, refused_time, rule};
+use super::{now, refused, rule};
 use crate::cli::BacktestArgs;
 use crate::commands::printer::{self, Printer};
 use crate::commands::render::findings::{self, Backtest, is_in};
 use crate::domain::StretchError;
 use crate::exit;
+use crate::run::RunError;
 use crate::store::DatabaseError;
 use crate::store::findings::take_time;
 use crate::store::rules::{self as stored, Change};
@@ -21,11 +22,10 @@ pub async fn backtest(
 ) -> anyhow::Result<u8> {
     let rule = rule(connection, &args.rule).await?;
     let now = now(connection).await?;
-    let since = args.since.before(now).map_err(|e| refused_time(&e))?;
-    let until =
-        args.until.map_or(Ok(now), |until| until.before(now)).map_err(|e| refused_time(&e))?;
+    let since = args.since.before(now).map_err(RunError::from)?;
+    let until = args.until.map_or(Ok(now), |until| until.before(now)).map_err(RunError::from)?;
     if since >= until {
-        return Err(refused_time(&StretchError::Empty { since, until }));
+        return Err(RunError::from(StretchError::Empty { since, until }).into());
     }
     let doing = "evaluating the rule on the history";
     let failed = || DatabaseError::query(doing);

@@ -1,10 +1,11 @@
 //! `suspicious`: what the rules found lately.
 
-use super::{now, refused_time, require_user, rule};
+use super::{now, require_user, rule};
 use crate::cli::FindingsArgs;
 use crate::commands::printer::{self, Printer};
 use crate::commands::render::findings;
 use crate::exit;
+use crate::run::RunError;
 use crate::store::DatabaseError;
 use crate::store::findings::{self as stored, Filter};
 use serde_json::json;
@@ -21,7 +22,7 @@ pub async fn list(
     if let Some(user) = args.user {
         require_user(connection, user).await?;
     }
-    let since = args.since.before(now(connection).await?).map_err(|e| refused_time(&e))?;
+    let since = args.since.before(now(connection).await?).map_err(RunError::from)?;
     let filter = Filter {
         since: Some(since),
         rule: args.rule.as_deref(),
@@ -29,9 +30,9 @@ pub async fn list(
         all: args.all,
         limit: args.limit,
     };
-    let reading = || DatabaseError::query("reading the findings");
-    let found = stored::list(connection, &filter).await.map_err(reading())?;
-    let total = stored::count(connection, &filter).await.map_err(reading())?;
+    let reading = DatabaseError::query("reading the findings");
+    let found = stored::list(connection, &filter).await.map_err(reading)?;
+    let total = found.first().map_or(0, |finding| finding.total);
     if printer.is_json() {
         printer::json(&json!({ "since": since, "total": total, "findings": found }));
     } else {

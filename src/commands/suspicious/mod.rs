@@ -9,7 +9,6 @@ mod snooze;
 use super::printer::Printer;
 use super::session::Session;
 use crate::cli::{SuspiciousArgs, SuspiciousCommand};
-use crate::domain::StretchError;
 use crate::run::RunError;
 use crate::store::{DatabaseError, failures, rules as stored, schema};
 use chrono::{DateTime, Utc};
@@ -58,11 +57,6 @@ async fn require_user(connection: &mut PgConnection, id: i64) -> anyhow::Result<
         return Ok(());
     }
     Err(RunError::Refused(format!("the ledger has no user {id}")).into())
-}
-
-/// Times that can't be meant.
-fn refused_time(why: &StretchError) -> anyhow::Error {
-    RunError::Refused(why.to_string()).into()
 }
 
 /// A rule that can't be meant is refused with the database's words; all else is a failure.

@@ -1,6 +1,6 @@
 //! `suspicious snooze`: a person has looked at it, and does not want to hear of it for a while.
 
-use super::{now, refused_time, require_user, rule};
+use super::{now, require_user, rule};
 use crate::cli::SnoozeArgs;
 use crate::commands::printer::{self, Printer};
 use crate::commands::render::figures::minute;
@@ -31,7 +31,7 @@ pub async fn snooze(
         return Err(RunError::Refused(format!("what {} finds {why}", args.rule)).into());
     }
     let now = now(connection).await?;
-    let until = args.until.after(now).map_err(|e| refused_time(&e))?;
+    let until = args.until.after(now).map_err(RunError::from)?;
     let told = (args.by.as_str(), args.reason.as_str());
     stored::snooze(connection, (&args.rule, args.user), until, told)
         .await

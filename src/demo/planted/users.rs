@@ -73,7 +73,18 @@ pub(super) fn past(
     let failures = usize::from(payments > 0 && random::chance(rng, 50));
     let from = times.now - Duration::days(history::DAYS - 1);
     let fails = fate(rng, payments, failures);
-    moments(rng, from, Duration::days(history::DAYS - 10), payments)
+    let moments = moments(rng, from, Duration::days(history::DAYS - 10), payments);
+    ordinary(rng, person, moments, fails)
+}
+
+/// Attempts with the customer's own cards and ordinary amounts, of which these fail.
+fn ordinary(
+    rng: &mut ChaCha20Rng,
+    person: &Person,
+    moments: Vec<DateTime<Utc>>,
+    fails: Vec<bool>,
+) -> Vec<PaymentRow> {
+    moments
         .into_iter()
         .zip(fails)
         .map(|(at, fails)| {
@@ -201,19 +212,12 @@ fn fail_day_after_day(rng: &mut ChaCha20Rng, times: Times, person: &Person) -> V
     let attempts = UNLIKE_OWN_PAST_DAYS_AGO.len() * PER_DAY;
     let failures = rng.random_range(9..attempts);
     let fails = fate(rng, attempts, failures);
-    UNLIKE_OWN_PAST_DAYS_AGO
+    let moments = UNLIKE_OWN_PAST_DAYS_AGO
         .into_iter()
         .flat_map(|days_ago| {
             let morning = times.midnight(days_ago) + Duration::hours(8);
             moments(rng, morning, Duration::hours(13), PER_DAY)
         })
-        .collect::<Vec<_>>()
-        .into_iter()
-        .zip(fails)
-        .map(|(at, fails)| {
-            let decline = fails.then(|| declines::ordinary(rng));
-            let cents = ordinary_cents(rng);
-            attempt(rng, at, &Buyer::customer(person), cents, decline)
-        })
-        .collect()
+        .collect();
+    ordinary(rng, person, moments, fails)
 }
