@@ -188,6 +188,10 @@ async fn die(stage: &mut Stage) -> String {
     let mut child = stage.waiting(HOLD).await;
     child.kill().unwrap();
     finish(child).await;
+    // Else what its sessions wait to do would be done once they need not wait any more.
+    let end = "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity
+        WHERE datname = current_database() AND usename = 'job'";
+    sqlx::raw_sql(end).execute(&mut stage.ledger.connect().await).await.unwrap();
     stage.ledger.sql("COMMIT").await;
     let dead = "SELECT count(*) FROM run_summary WHERE needs_rescue";
     let gone = async {
