@@ -9,13 +9,18 @@ use super::variables::Values;
 use serde_json::Value;
 use std::path::Path;
 
-/// Label and query of every correlation that leads to PostgreSQL.
-fn into_the_record() -> Vec<(String, String)> {
+fn all() -> Vec<Value> {
     let file = "grafana/provisioning/datasources/payment-monitor.yaml";
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
     let file: Value = serde_saphyr::from_str(&text).unwrap();
-    let correlations = list(&file["datasources"]).iter().flat_map(|one| list(&one["correlations"]));
-    let ours = correlations.filter(|one| one["targetUID"] == "payment-monitor-postgresql");
+    list(&file["datasources"]).iter().flat_map(|one| list(&one["correlations"]).to_vec()).collect()
+}
+
+/// Label and query of every correlation that leads to PostgreSQL.
+fn into_the_record() -> Vec<(String, String)> {
+    let correlations = all();
+    let ours = correlations.iter();
+    let ours = ours.filter(|one| one["targetUID"] == "payment-monitor-postgresql");
     let found = ours.map(|one| {
         // Provisioning takes a single dollar for one of its own variables.
         let query = one["config"]["target"]["rawSql"].as_str().unwrap().replace("$$", "$");
@@ -43,4 +48,26 @@ async fn every_way_into_the_record_arrives() {
         let found = found.unwrap_or_else(|error| panic!("{label}: {error}"));
         assert!(found.rows.iter().any(|row| row["run_id"] == world.first), "{label}: {found:?}");
     }
+}
+
+/// PostgreSQL's expressions know no names of groups: they are taken out, and their order is kept.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_trace_of_a_run_is_made_of_the_parts_of_its_id() {
+    let (world, mut ledger, _reader) = world().await;
+    let correlations = all();
+    let of_runs = correlations.iter().find(|one| one["label"] == "The run's trace").unwrap();
+    let config = &of_runs["config"];
+    let mut expression = config["transformations"][0]["expression"].as_str().unwrap().to_owned();
+    let query = config["target"]["query"].as_str().unwrap();
+    let names: Vec<&str> = query.split("$${").skip(1).map(|part| &part[..1]).collect();
+    for name in &names {
+        expression = expression.replace(&format!("(?<{name}>"), "(");
+    }
+    assert_eq!(names.join(""), "abcde");
+    let parts = format!(
+        "SELECT array_to_string(regexp_match(run_id::text, '^{expression}$'), '') = trace_id
+        FROM run_summary WHERE run_id = '{}'",
+        world.first
+    );
+    assert_eq!(ledger.text(&parts).await, "true");
 }
