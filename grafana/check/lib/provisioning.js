@@ -9,10 +9,10 @@ import { repeated } from './files.js';
 const ajv = new Ajv({
   allErrors: true,
   discriminator: true,
-  // A description of one of several shapes needn't say again that it is an object.
+  // A description of one of several shapes needn't say again that it is an object, nor how long.
   strictTypes: false,
   strictRequired: false,
-  strictTuples: true,
+  strictTuples: false,
   validateFormats: false,
 });
 const validators = Object.fromEntries(
@@ -118,14 +118,24 @@ function* checkRule(rule, panels) {
   if (!runbook.endsWith(`#${rule.uid}`)) {
     yield `runbook_url: leads to ${runbook.split('#').at(-1)}`;
   }
-  const [, uid] = dashboard.match(/^d\/([a-z-]+)/);
-  if (!panels.has(uid)) {
-    yield `dashboard: there is no ${uid}`;
+  for (const [, uid] of dashboard.matchAll(/\bd\/([a-z-]+)/g)) {
+    if (!panels.has(uid)) {
+      yield `dashboard: there is no ${uid}`;
+    }
+  }
+  for (const { refId, model } of rule.data) {
+    if (model.refId !== refId) {
+      yield `data: ${refId} calls itself ${model.refId} inside`;
+    }
   }
   if (rule.dashboardUid !== undefined && !panels.get(rule.dashboardUid)?.has(rule.panelId)) {
     yield `dashboardUid: ${rule.dashboardUid} has no panel ${rule.panelId}`;
   }
   const sql = rule.data[0].model.rawSql;
+  // A column of text becomes a label.
+  if (rule.labels.severity === undefined && !/\bAS severity\b/i.test(sql ?? '')) {
+    yield 'labels: severity comes neither from here nor from the query';
+  }
   // A rule with a row for each offender has none when all is well.
   const isListing = sql !== undefined && !/^\s*select\s+1\b/i.test(sql);
   if (isListing && rule.noDataState === 'NoData') {

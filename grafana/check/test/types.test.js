@@ -33,6 +33,8 @@ const MISTAKES = {
   'a misspelt key of a data link': [(d, panel) => rename(panel(4).fieldConfig.overrides[0].properties[0].value[0], 'url', 'URL'), /URL/],
   'a transformation that does not exist': [(d, panel) => (panel(4).transformations[0].id = 'organise'), /organise/],
   'a misspelt option of a transformation': [(d, panel) => rename(panel(4).transformations[0].options, 'renameByName', 'renamebyName'), /renamebyName/],
+  'an option of another transformation': [(d, panel) => (panel(4).transformations[0].options.sort = []), /sort/],
+  'an option that Grafana has moved': [(d, panel) => (panel(4).fieldConfig.defaults.custom.cellOptions.wrapText = true), /wrapText/],
   'a type of panel that does not exist': [(d, panel) => (panel(2).type = 'graph'), /graph/],
   'a misspelt key of a panel': [(d, panel) => (panel(2).timefrom = '1h'), /timefrom/],
   'a misspelt key in a folded row': [(d, panel) => (panel(9).options.xfield = 'outcome'), /xfield/],

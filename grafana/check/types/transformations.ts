@@ -44,6 +44,9 @@ type FieldType =
   | 'other'
   | 'frame';
 
+/** As a record of nothing it would be what the compiler compares every mistake with. */
+type NoOptions = { none?: undefined };
+
 type EmptyValue = 'true' | 'false' | 'null' | 'empty' | 'zero';
 
 type Names = { names?: string[]; pattern?: string; variable?: string };
@@ -96,7 +99,7 @@ interface OptionsById {
   filterFieldsByName: { include?: Names; exclude?: Names; byVariable?: boolean };
   filterByValue: { filters: ValueMatcher[]; type: 'include' | 'exclude'; match: 'all' | 'any' };
   filterByRefId: { include?: string; exclude?: string };
-  merge: Record<string, never>;
+  merge: NoOptions;
   concatenate: { frameNameMode?: 'field' | 'label' | 'drop'; frameNameLabel?: string };
   joinByField: { byField?: string; mode?: 'outer' | 'inner' | 'outerTabular' };
   joinByLabels: { value: string; join?: string[] };
@@ -136,7 +139,7 @@ interface OptionsById {
   };
   renameByRegex: { regex: string; renamePattern: string };
   limit: { limitField: number | string };
-  seriesToRows: Record<string, never>;
+  seriesToRows: NoOptions;
   partitionByValues: {
     fields: string[];
     keepFields?: boolean;
