@@ -29,7 +29,7 @@ if (isFormatting) {
   ];
   findings.forEach((finding) => console.log(finding));
   console.log(
-    `${dashboards.length} dashboards, ${provisioning.length} provisioning files: ` +
+    `${dashboards.length} dashboards and ${provisioning.length} provisioning files in ${folder}: ` +
       `${findings.length} findings`,
   );
   // An empty folder proves nothing.

@@ -20,6 +20,23 @@ const NUMERIC = new Set([
   'trend',
 ]);
 
+/** grafana/grafana, pkg/tsdb/grafana-postgresql-datasource/macros.go */
+const MACROS = new Set([
+  '__time',
+  '__timeEpoch',
+  '__timeFilter',
+  '__timeFrom',
+  '__timeTo',
+  '__timeGroup',
+  '__timeGroupAlias',
+  '__unixEpochFilter',
+  '__unixEpochNanoFilter',
+  '__unixEpochNanoFrom',
+  '__unixEpochNanoTo',
+  '__unixEpochGroup',
+  '__unixEpochGroupAlias',
+]);
+
 /** All dashboards, because they link to each other. */
 export function checkDashboards(files) {
   const findings = [];
@@ -136,9 +153,22 @@ function* checkQueries(panel, panels) {
       yield `refId ${target.refId}: there is no panel ${target.panelId}`;
     }
   }
+  for (const target of targets) {
+    yield* checkMacros(target.rawSql ?? '').map((macro) => `refId ${target.refId}: ${macro}`);
+  }
   if (targets.length > 0 && targets.every((target) => target.hide)) {
     yield 'targets: every query is hidden';
   }
+}
+
+/** Grafana takes any `$name(` for a macro, and ends it at the first closing parenthesis. */
+export function checkMacros(sql) {
+  const macros = [...sql.matchAll(/\$(\w+)\(([^)]*)/g)];
+  return macros
+    .filter(([, macro, inside]) => !MACROS.has(macro) || inside.includes('('))
+    .map(([macro, name]) =>
+      MACROS.has(name) ? `${macro} has a parenthesis inside` : `there is no macro $${name}`,
+    );
 }
 
 function* checkFields(panel) {

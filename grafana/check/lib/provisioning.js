@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs';
 import Ajv from 'ajv/dist/2020.js';
 import { parse } from 'yaml';
 import { isDeepStrictEqual } from 'node:util';
+import { checkAnnotation } from './annotations.js';
+import { checkMacros } from './dashboards.js';
 import { repeated } from './files.js';
 
 const ajv = new Ajv({
@@ -123,10 +125,14 @@ function* checkRule(rule, panels) {
       yield `dashboard: there is no ${uid}`;
     }
   }
+  for (const [name, said] of Object.entries(rule.annotations)) {
+    yield* [...checkAnnotation(said)].map((fault) => `${name}: ${fault}`);
+  }
   for (const { refId, model } of rule.data) {
     if (model.refId !== refId) {
       yield `data: ${refId} calls itself ${model.refId} inside`;
     }
+    yield* checkMacros(model.rawSql ?? '').map((macro) => `data: ${refId}: ${macro}`);
   }
   if (rule.dashboardUid !== undefined && !panels.get(rule.dashboardUid)?.has(rule.panelId)) {
     yield `dashboardUid: ${rule.dashboardUid} has no panel ${rule.panelId}`;

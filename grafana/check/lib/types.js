@@ -1,33 +1,35 @@
 // Dashboards against their type: each file becomes a module that assigns it, unchanged, to
-// `Dashboard`. As a literal it may not have a key that nobody declared, at any depth, nor one twice.
+// `Dashboard`, and so does the query in each link to Explore. As a literal it may not have a key that nobody declared, at any depth, nor one twice.
 
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { explorations } from './explore.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const COMPILER = join(ROOT, 'node_modules/typescript/bin/tsc');
-const HEAD =
-  'import type { Dashboard } from "../../types/dashboard"; export const dashboard: Dashboard =\n';
+const MODULES = { Dashboard: 'dashboard', Panes: 'explore' };
 
 /** All files in one go: starting the compiler takes longer than the work. */
 export function checkTypes(dashboards) {
   if (dashboards.length === 0) {
     return [];
   }
+  const links = dashboards.map(explorations);
+  const modules = [...dashboards, ...links.flatMap((link) => link.modules)];
   mkdirSync(join(ROOT, 'generated'), { recursive: true });
   const folder = mkdtempSync(join(ROOT, 'generated/'));
   try {
     const paths = new Map();
-    dashboards.forEach(({ path, text }, index) => {
-      const module = `${index}.ts`;
-      paths.set(module, path);
-      writeFileSync(join(folder, module), HEAD + text);
+    modules.forEach(({ path, text, type = 'Dashboard' }, index) => {
+      paths.set(`${index}.ts`, path);
+      const head = `import type { ${type} } from '../../types/${MODULES[type]}'; export const it: ${type} =`;
+      writeFileSync(join(folder, `${index}.ts`), `${head}\n${text}`);
     });
     const settings = { extends: '../../tsconfig.json', include: ['*.ts'] };
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(settings));
-    return compile(folder, paths);
+    return [...links.flatMap((link) => link.findings), ...compile(folder, paths)];
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

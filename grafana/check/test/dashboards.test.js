@@ -12,6 +12,8 @@ const MISTAKES = {
   'two panels with one id': [(d, panel) => (panel(9).id = 3), /two have this id/],
   'two queries with one refId': [(d, panel) => panel(3).targets.push(panel(3).targets[0]), /refId A: twice/],
   'a query of another data source than the panel': [(d, panel) => (panel(3).datasource = panel(2).datasource), /though the panel asks/],
+  'a macro that Grafana does not have': [(d, panel) => (panel(3).targets[0].rawSql = 'SELECT $__timefilter(a)'), /no macro \$__timefilter/],
+  'a macro that ends too early': [(d, panel) => (panel(3).targets[0].rawSql = 'SELECT $__timeFilter(coalesce(a, b))'), /parenthesis inside/],
   'a panel without a title': [(d, panel) => (panel(3).title = ' '), /title: is missing/],
   'a panel without a description': [(d, panel) => delete panel(3).description, /description: is missing/],
   'numbers without a unit': [(d, panel) => delete panel(3).fieldConfig.defaults.unit, /unit: is missing/],

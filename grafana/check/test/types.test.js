@@ -65,6 +65,24 @@ for (const [mistake, [, expected]] of Object.entries(MISTAKES)) {
   });
 }
 
+const explore = (change) =>
+  changedDashboard((d, panel) => {
+    const [, link] = panel(4).fieldConfig.overrides[0].properties[0].value;
+    link.url = change(link.url);
+  }, 'explore.json');
+
+test('a misspelt key is found in a query that a link carries', () => {
+  const file = explore((url) => url.replace('%22queryType%22', '%22querytype%22'));
+  assert.match(checkTypes([file]).join('\n'), /a link to Explore.*querytype/);
+});
+
+test('a link to Explore that has no panes, or broken ones, is found', () => {
+  const broken = explore((url) => url.replace('%7B', ''));
+  assert.match(checkTypes([broken]).join('\n'), /a link to Explore: /);
+  const empty = explore(() => '/explore?schemaVersion=1');
+  assert.match(checkTypes([empty]).join('\n'), /panes are missing/);
+});
+
 test('a finding names the line of the file', () => {
   const file = changedDashboard((d) => (d.extra = 1), 'extra.json');
   const line = file.text.split('\n').findIndex((text) => text.includes('"extra"')) + 1;
