@@ -108,7 +108,9 @@ function* checkPlaces(dashboard) {
       if (x + w > COLUMNS) {
         yield `${name(panel)}: gridPos: ends at column ${x + w} of ${COLUMNS}`;
       }
-      const under = panels.slice(index + 1).filter((other) => overlap(panel.gridPos, other.gridPos));
+      const under = panels
+        .slice(index + 1)
+        .filter((other) => overlap(panel.gridPos, other.gridPos));
       yield* under.map((other) => `${name(panel)}: gridPos: overlaps with ${name(other)}`);
     }
   }
@@ -206,7 +208,9 @@ function* checkVariables(dashboard) {
 
 /** Addresses in links and in what queries return. */
 function* checkLinks(text, uids) {
-  const linked = new Set([...text.matchAll(/(?<![\w/])\/?d\/([a-z][\w-]*)/g)].map(([, uid]) => uid));
+  const linked = new Set(
+    [...text.matchAll(/(?<![\w/])\/?d\/([a-z][\w-]*)/g)].map(([, uid]) => uid),
+  );
   yield* [...linked].filter((uid) => !uids.has(uid)).map((uid) => `link: no dashboard ${uid}`);
 }
 

@@ -180,11 +180,15 @@ function branches(route) {
 function* checkTemplates(points, templates) {
   const text = templates.map(({ template }) => template).join('\n');
   const find = (word, where) =>
-    [...where.matchAll(new RegExp(`\\{\\{-?\\s*${word}\\s+"([^"]+)"`, 'g'))].map(([, name]) => name);
+    [...where.matchAll(new RegExp(`\\{\\{-?\\s*${word}\\s+"([^"]+)"`, 'g'))].map(
+      ([, name]) => name,
+    );
   const defined = find('define', text);
   yield* repeated(defined).map((name) => `template ${name}: defined twice`);
-  const used = [...find('template', text), ...find('template', JSON.stringify(points, null, 0)
-    .replaceAll('\\"', '"'))];
+  const used = [
+    ...find('template', text),
+    ...find('template', JSON.stringify(points, null, 0).replaceAll('\\"', '"')),
+  ];
   for (const name of new Set(used)) {
     if (!defined.includes(name) && !/(^|\.)default\./.test(name)) {
       yield `template ${name}: is used and not defined`;

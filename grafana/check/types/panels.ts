@@ -87,7 +87,8 @@ interface AlertListOptions {
 /** Panels that ask nobody. */
 type Asking = { datasource?: undefined; targets?: undefined; fieldConfig?: undefined };
 type Text = Common & Asking & { type: 'text'; options: Partial<Plain<text.Options>> };
-type DashboardList = Common & Asking & { type: 'dashlist'; options: Partial<Plain<dashlist.Options>> };
+type DashboardList = Common &
+  Asking & { type: 'dashlist'; options: Partial<Plain<dashlist.Options>> };
 type AlertList = Common & Asking & { type: 'alertlist'; options: Partial<AlertListOptions> };
 
 export type Panel =

@@ -99,11 +99,5 @@ export interface ReduceQuery extends Query<Expression> {
 }
 
 export type DataQuery = Exclusive<
-  | SqlQuery
-  | PromQuery
-  | LokiQuery
-  | TempoQuery
-  | OtherPanelQuery
-  | MathQuery
-  | ReduceQuery
+  SqlQuery | PromQuery | LokiQuery | TempoQuery | OtherPanelQuery | MathQuery | ReduceQuery
 >;

@@ -34,15 +34,7 @@ export type Reducer =
   | `p${number}`;
 
 type FieldType =
-  | 'time'
-  | 'number'
-  | 'string'
-  | 'boolean'
-  | 'trace'
-  | 'geo'
-  | 'enum'
-  | 'other'
-  | 'frame';
+  'time' | 'number' | 'string' | 'boolean' | 'trace' | 'geo' | 'enum' | 'other' | 'frame';
 
 /** As a record of nothing it would be what the compiler compares every mistake with. */
 type NoOptions = { none?: undefined };
@@ -116,10 +108,7 @@ interface OptionsById {
   };
   calculateField: Calculation & { alias?: string; replaceFields?: boolean; timeSeries?: boolean };
   groupBy: {
-    fields: Record<
-      string,
-      { operation: 'groupby' | 'aggregate' | null; aggregations: Reducer[] }
-    >;
+    fields: Record<string, { operation: 'groupby' | 'aggregate' | null; aggregations: Reducer[] }>;
   };
   reduce: {
     reducers: Reducer[];
