@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { changedProvisioning, samples } from '../fixtures/load.js';
+import { parse } from 'yaml';
+import { changedProvisioning, misspelt, samples, yaml } from '../fixtures/load.js';
 import { checkProvisioning } from '../lib/provisioning.js';
 
 const rule = (content, index = 0) => content.groups[0].rules[index];
@@ -218,6 +219,20 @@ for (const [kind, mistakes] of Object.entries({ ALERTING, DATASOURCES, DASHBOARD
     });
   }
 }
+
+test('any key that is misspelt is found, at any depth', () => {
+  let count = 0;
+  const whole = samples.provisioning.map(({ path, text }) => ({ path, text: yaml(parse(text)) }));
+  assert.deepEqual(checkProvisioning(whole, samples.dashboards), []);
+  for (const { path, text } of samples.provisioning) {
+    for (const { place, copy } of misspelt(parse(text))) {
+      const found = checkProvisioning([{ path, text: yaml(copy) }], samples.dashboards);
+      assert.notDeepEqual(found, [], `${path}: ${place}`);
+      count += 1;
+    }
+  }
+  assert.ok(count > 200, `${count} keys`);
+});
 
 test('what YAML 1.1 and 1.2 read differently is found', () => {
   const path = 'provisioning/alerting/times.yaml';

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { changedDashboard, samples } from '../fixtures/load.js';
+import { changedDashboard, misspelt, samples } from '../fixtures/load.js';
 import { checkTypes } from '../lib/types.js';
 
 const MISTAKES = {
@@ -154,6 +154,22 @@ for (const [mistake, [, expected]] of Object.entries(MISTAKES)) {
     assert.match(found.join('\n'), expected);
   });
 }
+
+test('the compiler finds any key that is misspelt, at any depth', () => {
+  const mistakes = misspelt(JSON.parse(samples.dashboards[0].text));
+  const found = checkTypes(
+    mistakes.map(({ place, copy }) => ({ path: place, text: JSON.stringify(copy) })),
+  );
+  const seen = new Set(found.map((finding) => finding.split(':')[0]));
+  const unseen = mistakes.map(({ place }) => place).filter((place) => !seen.has(place));
+  // These are what people name: a value, and fields.
+  const names = /mappings\.0\.options\.0$|(indexByName|renameByName)\.run_id$/;
+  assert.ok(mistakes.length > 300, `${mistakes.length} keys`);
+  assert.deepEqual(
+    unseen.filter((place) => !names.test(place)),
+    [],
+  );
+});
 
 const explore = (change) =>
   changedDashboard((d, panel) => {
