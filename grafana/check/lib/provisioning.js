@@ -166,14 +166,30 @@ function* checkNotifications(files) {
     if (!names.has(route.receiver)) {
       yield `policies: there is no contact point ${route.receiver}`;
     }
+    for (const key of ['group_interval', 'repeat_interval']) {
+      if (route[key] !== undefined && seconds(route[key]) === 0) {
+        yield `policies: ${key}: Alertmanager accepts no interval of 0`;
+      }
+    }
+    const repeat = seconds(route.repeat_interval ?? '1y');
+    if (repeat < seconds(route.group_interval ?? '0s')) {
+      yield `policies: ${route.receiver}: a message is repeated at most once each group_interval`;
+    }
     const used = [...(route.mute_time_intervals ?? []), ...(route.active_time_intervals ?? [])];
     yield* used.filter((name) => !times.has(name)).map((name) => `policies: no mute time ${name}`);
   }
   yield* checkTemplates(points, all('templates'));
 }
 
+/** A route and all below it, which inherit its intervals. */
 function branches(route) {
-  return [route, ...(route.routes ?? []).flatMap(branches)];
+  const { group_interval, repeat_interval } = route;
+  const below = (route.routes ?? []).map((inner) => ({
+    group_interval,
+    repeat_interval,
+    ...inner,
+  }));
+  return [route, ...below.flatMap(branches)];
 }
 
 /** Grafana's own begin with `default.`, `slack.default.` and the like. */

@@ -140,6 +140,11 @@ const ALERTING = {
     (c) => (rule(c).annotations.summary = '{{ $labels.a }'),
     /counterparts/,
   ],
+  'an interval of nothing': [(c) => (c.policies[0].group_interval = '0s'), /no interval of 0/],
+  'a repetition that is shorter than its group': [
+    (c) => (c.policies[0].routes[0].repeat_interval = '1m'),
+    /at most once each group_interval/,
+  ],
   'a receiver that does not exist': [
     (c) => (c.policies[0].routes[0].receiver = 'mail'),
     /no contact point mail/,
