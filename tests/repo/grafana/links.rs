@@ -27,16 +27,32 @@ fn targets(dashboards: &[Document]) -> Targets<'_> {
 fn faults(document: &Document, targets: &Targets) -> Vec<String> {
     let mut faults = Vec::new();
     for (place, text) in strings(&document.value) {
-        for (uid, variables) in links(text) {
-            let Some(known) = targets.get(uid) else {
-                faults.push(format!("{place}: there is no dashboard {uid}"));
-                continue;
-            };
-            let unknown = variables.into_iter().filter(|name| !known.contains(name));
-            faults.extend(unknown.map(|name| format!("{place}: {uid} has no variable {name}")));
+        for text in alternatives(text) {
+            for (uid, variables) in links(&text) {
+                let Some(known) = targets.get(uid) else {
+                    faults.push(format!("{place}: there is no dashboard {uid}"));
+                    continue;
+                };
+                let unknown = variables.into_iter().filter(|name| !known.contains(name));
+                faults.extend(unknown.map(|name| format!("{place}: {uid} has no variable {name}")));
+            }
         }
     }
     faults
+}
+
+/// What a template may become: with either part of each `{{ if }}a{{ else }}b{{ end }}`.
+fn alternatives(text: &str) -> Vec<String> {
+    let parts = text.split_once("{{ if ").and_then(|(before, rest)| {
+        let (_, rest) = rest.split_once("}}")?;
+        let (one, rest) = rest.split_once("{{ else }}")?;
+        let (other, after) = rest.split_once("{{ end }}")?;
+        Some((before, [one, other], after))
+    });
+    let Some((before, either, after)) = parts else {
+        return vec![text.to_owned()];
+    };
+    either.iter().flat_map(|part| alternatives(&format!("{before}{part}{after}"))).collect()
 }
 
 /// The uid behind each `d/`, and the names behind `var-` up to the next one.
@@ -70,11 +86,16 @@ fn a_link_to_nowhere_and_one_with_a_wrong_variable_are_found() {
         "url": "/d/run?var-run=${__value.raw}&from=1",
         "sql": "SELECT '<a href=\"/d/run?var-ran=' || run_id || '\">' AS text",
         "dashboard": "{{ if $labels.user }}d/user?var-user=1{{ else }}d/run{{ end }}",
+        "choice": "d/run?var-{{ if $a }}run{{ else }}ruin{{ end }}={{ $labels.run_id }}",
         "prose": "and/or https://example.org/end/",
     });
     let documents = [Document { path: "x".into(), value: run }];
     let mut faults = faults(&documents[0], &targets(&documents));
     faults.sort();
-    let expected = ["dashboard: there is no dashboard user", "sql: run has no variable ran"];
+    let expected = [
+        "choice: run has no variable ruin",
+        "dashboard: there is no dashboard user",
+        "sql: run has no variable ran",
+    ];
     assert_eq!(faults, expected);
 }
