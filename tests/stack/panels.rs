@@ -1,5 +1,5 @@
 //! Every query of the dashboards in `PromQL`, `LogQL` and `TraceQL` in front of the real servers:
-//! it names what is there, is answered with data after a scenario, and is shown in a unit that fits.
+//! it names what is there, has data after a scenario, and is shown in a unit that fits.
 
 use crate::asking::{PATIENCE, until};
 use crate::checks::{Checks, Excuses};
