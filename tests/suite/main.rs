@@ -8,6 +8,7 @@ mod harness;
 
 mod cli;
 mod failures;
+mod grafana;
 mod plans;
 mod run;
 mod suspicious;
