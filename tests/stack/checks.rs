@@ -203,3 +203,13 @@ fn labels_of(legend: &str) -> Vec<String> {
     let parts = legend.split("{{").skip(1).filter_map(|part| part.split_once("}}"));
     parts.map(|(label, _rest)| label.trim().to_owned()).collect()
 }
+
+#[test]
+fn a_series_without_a_number_or_without_the_legends_label_is_refused() {
+    let series = |value: &str| serde_json::json!([{ "metric": { "state": "used" }, "values": [[0, "NaN"], [15, value]] }]);
+    assert_eq!(shown(&series("1"), "{{ state }}, all"), Ok(()));
+    assert!(shown(&series("1"), "{{stat}}").unwrap_err().contains("stat"));
+    assert!(shown(&series("NaN"), "").is_err(), "0 divided by 0");
+    assert!(shown(&series("+Inf"), "").is_err(), "1 divided by 0");
+    assert!(shown(&serde_json::json!([]), "").is_err(), "no series");
+}
