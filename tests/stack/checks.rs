@@ -114,21 +114,39 @@ impl Checks<'_> {
         }
     }
 
+    /// The values of an alert rule's query, which Grafana asks for one moment.
+    pub async fn rule(&self, asked: &str) -> Result<Vec<String>, String> {
+        let tree = self.stack.prometheus.get("/api/v1/parse_query", &[("query", asked)]).await?;
+        let is_excused = self.excuses.queries.iter().any(|(part, _why)| asked.contains(part));
+        if !is_excused {
+            self.names(&tree["data"]).await?;
+        }
+        let series = self.stack.prometheus.series(asked).await?;
+        if series.is_empty() && !is_excused {
+            return Err("no data".to_owned());
+        }
+        Ok(series.iter().map(|one| text(&one["value"][1])).collect())
+    }
+
     /// Every metric is there, with every label that is asked of it. A misspelt one behind an `or`,
     /// or in a `!=`, would not be missed otherwise.
     async fn names(&self, tree: &Value) -> Result<(), String> {
-        for selector in promql::selectors(tree) {
+        for selector in promql::selectors(tree).iter().filter(|s| !s.metric.is_empty()) {
             let labels = self.labels(&selector.metric).await?;
             if let Some(label) = selector.labels.iter().find(|label| !labels.contains(*label)) {
                 self.excused(&selector.metric, &format!("has no label {label}"))?;
             }
         }
-        for (grouping, below) in promql::groupings(tree) {
+        for promql::Grouping { labels, below } in promql::groupings(tree) {
+            // A metric whose name is a pattern may have any label.
+            if below.iter().any(|selector| selector.metric.is_empty()) {
+                continue;
+            }
             let mut known = BTreeSet::new();
             for selector in &below {
                 known.extend(self.labels(&selector.metric).await?);
             }
-            if let Some(label) = grouping.iter().find(|label| !known.contains(*label)) {
+            if let Some(label) = labels.iter().find(|label| !known.contains(*label)) {
                 let excused = below.iter().find_map(|s| self.excused(&s.metric, "").ok());
                 excused.ok_or_else(|| format!("grouped by {label}, which no metric has"))?;
             }
@@ -206,7 +224,10 @@ fn labels_of(legend: &str) -> Vec<String> {
 
 #[test]
 fn a_series_without_a_number_or_without_the_legends_label_is_refused() {
-    let series = |value: &str| serde_json::json!([{ "metric": { "state": "used" }, "values": [[0, "NaN"], [15, value]] }]);
+    let series = |value: &str| {
+        let metric = serde_json::json!({ "state": "used" });
+        serde_json::json!([{ "metric": metric, "values": [[0, "NaN"], [15, value]] }])
+    };
     assert_eq!(shown(&series("1"), "{{ state }}, all"), Ok(()));
     assert!(shown(&series("1"), "{{stat}}").unwrap_err().contains("stat"));
     assert!(shown(&series("NaN"), "").is_err(), "0 divided by 0");

@@ -4,6 +4,7 @@
 //!
 //! Every test has a stack of its own, which dies with it. Conditions are awaited, for long.
 
+mod alerts;
 mod asking;
 mod checks;
 mod company;

@@ -1,6 +1,7 @@
 //! Every query of the dashboards in `PromQL`, `LogQL` and `TraceQL` in front of the real servers:
 //! it names what is there, has data after a scenario, and is shown in a unit that fits.
 
+use crate::alerts;
 use crate::asking::{PATIENCE, until};
 use crate::checks::{Checks, Excuses};
 use crate::company::Run;
@@ -47,13 +48,15 @@ async fn every_query_of_the_dashboards_is_answered_and_shown_as_what_it_is() {
     }
     let count = open.len();
     all_answered(&checks, open).await;
-    println!("{count} queries of {} dashboards", boards.len());
     assert_mistakes_are_found(&checks).await;
+    let rules = alerts::rules();
+    alerts::assert_each_reads_what_is_there(&checks, &rules).await;
     links::assert_spans_and_lines_lead_to_each_other(&checks, &run).await;
     links::assert_correlations_lead_somewhere(&mut stack, &run).await;
     for board in boards.iter().filter(|board| WITH_SQL.contains(&board.uid.as_str())) {
         assert_sql_has_rows(&mut stack, board).await;
     }
+    println!("{count} queries of {} dashboards, {} alert rules", boards.len(), rules.len());
 }
 
 /// Two runs of which an operation fails, and a line that Loki refuses because it is too old.

@@ -48,13 +48,24 @@ pub fn selectors(node: &Value) -> Vec<Selector> {
     found
 }
 
-/// Each `by (...)` with the metrics below it.
-pub fn groupings(node: &Value) -> Vec<(Vec<String>, Vec<Selector>)> {
+/// A `by (...)`: what it groups by that `label_replace` has not made, and the metrics below it.
+pub struct Grouping {
+    pub labels: Vec<String>,
+    pub below: Vec<Selector>,
+}
+
+pub fn groupings(node: &Value) -> Vec<Grouping> {
     let mut found = Vec::new();
     walk(node, &mut |node| {
         if node["type"] == "aggregation" && node["without"] != true {
-            let labels: Vec<String> = list(&node["grouping"]).iter().map(text).collect();
-            found.push((labels, selectors(&node["expr"])));
+            let mut labels: Vec<String> = list(&node["grouping"]).iter().map(text).collect();
+            walk(&node["expr"], &mut |made| {
+                if made["func"]["name"] == "label_replace" {
+                    let made = text(&made["args"][1]["val"]);
+                    labels.retain(|label| *label != made);
+                }
+            });
+            found.push(Grouping { labels, below: selectors(&node["expr"]) });
         }
     });
     found
