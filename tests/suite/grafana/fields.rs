@@ -61,9 +61,9 @@ pub fn unknown(panel: &Value) -> Vec<String> {
     let ids = ids.filter(|id| !TRANSFORMATIONS.contains(&id.as_str()));
     let transformations = ids.map(|id| format!("the transformation {id} is unknown to this test"));
     let matchers = list(&panel["fieldConfig"]["overrides"]).iter().map(|one| &one["matcher"]);
-    let matchers = matchers.filter(|matcher| {
-        let every = matcher["id"] == "byRegexp" && matcher["options"] == ".*";
-        !every && !["byName", "byType", "byFrameRefID"].contains(&text(&matcher["id"]).as_str())
+    let matchers = matchers.filter(|matcher| match text(&matcher["id"]).as_str() {
+        "byRegexp" => alternatives(&text(&matcher["options"])).is_none(),
+        id => !["byName", "byType", "byFrameRefID"].contains(&id),
     });
     transformations
         .chain(matchers.map(|matcher| format!("the matcher {matcher} is unknown to this test")))
@@ -72,8 +72,27 @@ pub fn unknown(panel: &Value) -> Vec<String> {
 
 fn overrides(panel: &Value) -> Vec<Named> {
     let all = list(&panel["fieldConfig"]["overrides"]).iter().map(|one| &one["matcher"]);
-    let by_name = all.filter(|matcher| matcher["id"] == "byName");
-    by_name.map(|matcher| (text(&matcher["options"]), "an override".to_owned())).collect()
+    let names = all.flat_map(|matcher| match text(&matcher["id"]).as_str() {
+        "byName" => vec![text(&matcher["options"])],
+        "byRegexp" => alternatives(&text(&matcher["options"])).unwrap_or_default(),
+        _ => vec![],
+    });
+    names.map(|name| (name, "an override".to_owned())).collect()
+}
+
+/// The names that an expression is made of: `/^(Refused|Dropped)$/`; none of `.*`, which is every
+/// field. Other expressions are not for naming fields.
+fn alternatives(expression: &str) -> Option<Vec<String>> {
+    if expression == ".*" || expression == "/.*/" {
+        return Some(Vec::new());
+    }
+    let inside = expression.strip_prefix("/^")?.strip_suffix("$/")?;
+    let inside = inside.strip_prefix('(').and_then(|i| i.strip_suffix(')')).unwrap_or(inside);
+    let names: Vec<String> = inside.split('|').map(str::to_owned).collect();
+    let is_plain = |name: &String| {
+        name.chars().all(|c| c.is_alphanumeric() || " _-".contains(c)) && !name.is_empty()
+    };
+    names.iter().all(is_plain).then_some(names)
 }
 
 /// `${__data.fields.name}`, `${__data.fields["name"]}`, in every `url` and `title` of a link.
@@ -148,5 +167,13 @@ mod tests {
         let link = "/d/x?a=${__data.fields.run_id}&b=${__data.fields[\"Started at\"]}\
                     &c=${__data.fields.n.numeric}&d=${__data.fields.e:percentencode}";
         assert_eq!(fields_of(link), ["run_id", "Started at", "n", "e"]);
+    }
+
+    #[test]
+    fn expressions_name_fields_or_all_or_are_unknown() {
+        assert_eq!(alternatives("/^(Made|In time)$/").unwrap(), ["Made", "In time"]);
+        assert_eq!(alternatives("/^Made$/").unwrap(), ["Made"]);
+        assert_eq!(alternatives(".*").unwrap(), [""; 0]);
+        assert_eq!(alternatives("/Ma.e/"), None);
     }
 }

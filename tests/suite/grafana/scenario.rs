@@ -4,6 +4,7 @@
 //! Made once, by the program itself; each test looks at a copy.
 
 use crate::harness::{Ledger, Output, Program, finish, signal};
+use crate::telemetry::collector::{Behaviour, Collector};
 use payment_monitor::demo::{self, Demo};
 use payment_monitor::store::{Database, seed};
 use secrecy::SecretString;
@@ -109,7 +110,7 @@ const HOLD: &str = "BEGIN; SELECT FROM payments WHERE id IN (SELECT id FROM spoi
 async fn build() -> World {
     let demo = demo::generate(11, chrono::Utc::now());
     let mut stage = Stage::new(&demo).await;
-    let first = stage.run(1, &["--max-deletes", "0"]).await;
+    let first = seen_run(&mut stage).await;
     decide(&mut stage, &demo).await;
     let failed = stage.run(3, &["--account", "acct_another"]).await;
 
@@ -144,6 +145,14 @@ async fn build() -> World {
     stage.ledger.sql(&reader).await;
     let template = stage.ledger.into_template().await;
     World { template, demo, first, failed, held, conflicting, interrupted, dead }
+}
+
+/// The one run of which a collector gets everything.
+async fn seen_run(stage: &mut Stage) -> String {
+    let collector = Collector::start(Behaviour::Healthy).await;
+    let program = Program::on(&stage.ledger).with("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url());
+    let output = program.run(&stage.arguments(&["--max-deletes", "0"])).await;
+    stage.ended(&output, 1).await
 }
 
 /// What people do about findings.
