@@ -1,12 +1,13 @@
 //! Every query of the dashboards in `PromQL`, `LogQL` and `TraceQL` in front of the real servers:
-//! it names what is there, has data after a scenario, and is shown in a unit that fits.
+//! it names what is there, has data after a scenario, and is shown in a unit that fits. SQL is
+//! asked for in tests/suite/grafana.
 
 use crate::alerts;
 use crate::asking::{PATIENCE, until};
 use crate::checks::{Checks, Excuses};
 use crate::company::Run;
-use crate::expand::{Setting, Variable};
-use crate::grafana::{Dashboard, Query, Source, dashboards};
+use crate::expand::Variable;
+use crate::grafana::{Query, Source, dashboards};
 use crate::links;
 use crate::stack::Stack;
 use chrono::{TimeDelta, Utc};
@@ -25,9 +26,6 @@ const EXCUSES: Excuses = Excuses {
         ("job=\"grafana\"", "the same"),
     ],
 };
-
-/// Dashboards whose SQL is asked for here too; tests/suite/grafana does it for the others.
-const WITH_SQL: [&str; 2] = ["hosts", "pipeline"];
 
 type Variables = BTreeMap<String, Variable>;
 
@@ -53,9 +51,6 @@ async fn every_query_of_the_dashboards_is_answered_and_shown_as_what_it_is() {
     alerts::assert_each_reads_what_is_there(&checks, &rules).await;
     links::assert_spans_and_lines_lead_to_each_other(&checks, &run).await;
     links::assert_correlations_lead_somewhere(&mut stack, &run).await;
-    for board in boards.iter().filter(|board| WITH_SQL.contains(&board.uid.as_str())) {
-        assert_sql_has_rows(&mut stack, board).await;
-    }
     println!("{count} queries of {} dashboards, {} alert rules", boards.len(), rules.len());
 }
 
@@ -153,20 +148,4 @@ async fn assert_mistakes_are_found(checks: &Checks<'_>) {
     for query in ["label_values(up, hots)", "label_values(upp, job)", "label_names(up)"] {
         assert!(checks.label_values(query).await.is_err(), "{query}");
     }
-}
-
-/// As the reader's login, over all the time that the company's payments are of.
-async fn assert_sql_has_rows(stack: &mut Stack, board: &Dashboard) {
-    stack.company.sql("SET ROLE payment_monitor_reader").await;
-    let from = "2026-01-01T00:00:00Z".parse().unwrap();
-    let to = Utc::now() + TimeDelta::minutes(1);
-    let setting = Setting { from, to, variables: Variables::new() };
-    let mut queries = board.queries.iter().filter(|q| q.source == Source::Postgresql).peekable();
-    assert!(queries.peek().is_some(), "no SQL in {}", board.uid);
-    for query in queries {
-        let sql = setting.expand(Source::Postgresql, &query.text).unwrap();
-        let rows = stack.company.number(&format!("SELECT count(*) FROM ({sql}) asked")).await;
-        assert!(rows > 0, "{}, {}: no rows", query.dashboard, query.place);
-    }
-    stack.company.sql("RESET ROLE").await;
 }
