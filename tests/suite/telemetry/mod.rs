@@ -2,7 +2,7 @@
 
 mod account;
 mod broken;
-mod collector;
+pub mod collector;
 mod metrics;
 mod parts;
 mod replay;
