@@ -114,7 +114,10 @@ async fn a_discrepancy_that_is_open_for_a_week_fires_until_it_is_resolved() {
     let kind = [("kind", "unknown_customer")];
     let seconds = fires(&mut ledger, "unreconciled-too-long", &kind).await;
     assert!(seconds > 7.0 * 86_400.0, "{seconds}");
-    succeed(&ledger, &strangers(0)).await;
+    let known = "INSERT INTO users (id, provider_customer_id, created_at)
+        VALUES (9, 'cus_9', '2026-01-01')";
+    ledger.sql(known).await;
+    succeed(&ledger, &strangers(1)).await;
     is_silent(&mut ledger, "unreconciled-too-long").await;
 }
 

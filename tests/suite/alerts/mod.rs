@@ -4,6 +4,7 @@
 mod everyday;
 mod ledger;
 mod payments;
+mod runbook;
 mod runs;
 mod schedule;
 #[allow(dead_code, reason = "shared with tests/alerts, which needs other parts")]
@@ -109,6 +110,14 @@ async fn columns(reader: &mut PgConnection, sql: &str) -> Vec<(String, String)> 
 /// Charges `ch_1` to `ch_n`, a minute apart.
 fn charges(n: i64) -> Vec<Charge> {
     (1..=n).map(|n| Charge::new(&format!("ch_{n}"), n)).collect()
+}
+
+/// A statement without payments and subscriptions; an empty file would not be one.
+fn nothing() -> Listing {
+    Listing::default().and(&serde_json::json!({
+        "id": "cus_1", "object": "customer", "created": 1_700_000_000, "livemode": true,
+        "metadata": { "user_id": "1" },
+    }))
 }
 
 /// A run on a listing that is proven complete.

@@ -1,7 +1,7 @@
 //! Alerts on the runs themselves.
 
-use super::{age, charges, fail, fires, firing, is_silent, run, succeed};
-use crate::harness::{Ledger, Listing, environment, request};
+use super::{age, charges, fail, fires, firing, is_silent, nothing, run, succeed};
+use crate::harness::{Ledger, Listing, PATIENCE, environment, request};
 use payment_monitor::domain::Status;
 use payment_monitor::reconcile::Limit;
 use payment_monitor::run as running;
@@ -84,10 +84,14 @@ async fn a_run_that_takes_longer_than_the_schedule_allows_fires_while_it_lives()
     let mut ledger = Ledger::with_users(1).await;
     let folder = TempDir::new().unwrap();
     let path = Listing::of(charges(1)).write(folder.path());
-    let (environment, _stopper) = environment(&ledger);
-    let holder = ledger.hold("LOCK TABLE payments IN ACCESS EXCLUSIVE MODE").await;
+    let (mut environment, _stopper) = environment(&ledger);
+    environment.retry_for = PATIENCE * 10;
+    let holder = ledger.hold("LOCK TABLE payment_monitor_staged_payments").await;
     let run = tokio::spawn(async move { running::run(&environment, request(&path)).await });
-    ledger.until_sessions_wait(1).await;
+    let runs = "SELECT count(*) FROM run_summary";
+    while ledger.number(runs).await == 0 {
+        tokio::task::yield_now().await;
+    }
     is_silent(&mut ledger, "run-hanging").await;
     age(&mut ledger, "61 minutes").await;
     let seconds = fires(&mut ledger, "run-hanging", &[("host", "test")]).await;
@@ -112,7 +116,7 @@ async fn a_statement_with_less_than_half_of_the_usual_fires_by_kind() {
     succeed(&ledger, &Listing::of(charges(8))).await;
     let percent = fires(&mut ledger, "run-too-short", &[("kind", "payments")]).await;
     assert!((percent - 75.0).abs() < 2.0, "{percent}");
-    succeed(&ledger, &Listing::of([])).await; // nothing at all
+    succeed(&ledger, &nothing()).await;
     let percent = fires(&mut ledger, "run-too-short", &[("kind", "payments")]).await;
     assert!((percent - 100.0).abs() < 0.1, "{percent}");
     succeed(&ledger, &Listing::of(charges(35))).await;
