@@ -18,11 +18,16 @@ fn here(path: &str) -> PathBuf {
 
 /// Runs one of the pinned tools in a folder; gives what it says.
 fn tool(name: &str, folder: &Path, arguments: &[&str]) -> String {
+    let (is_well, told) = attempt(name, folder, arguments);
+    assert!(is_well, "{name} {arguments:?}:\n{told}");
+    told
+}
+
+/// The same, and whether it was content.
+fn attempt(name: &str, folder: &Path, arguments: &[&str]) -> (bool, String) {
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join(".stack/bin").join(name);
     assert!(program.exists(), "{} is missing: run stack/build", program.display());
     let output = Command::new(program).current_dir(folder).args(arguments).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let (told, errors) = (text(&output.stdout), text(&output.stderr));
-    assert!(output.status.success(), "{name} {arguments:?}:\n{told}{errors}");
-    told
+    (output.status.success(), text(&output.stdout) + &text(&output.stderr))
 }

@@ -24,7 +24,7 @@ fn every_rule_has_a_section_with_four_parts_and_every_section_a_rule() {
         let text = sections.iter().find(|(heading, _)| *heading == rule.uid);
         let (_, text) = text.unwrap_or_else(|| panic!("no section {}", rule.uid));
         let parts = ["Meaning", "Impact", "Diagnosis", "Mitigation"];
-        let places = parts.map(|part| text.find(&format!("**{part}.** ")));
+        let places = parts.map(|part| text.find(&format!("**{part}.**")));
         assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{}", rule.uid);
         let link = &rule.annotations["runbook_url"];
         let (page, anchor) = link.split_once('#').unwrap();
