@@ -9,7 +9,8 @@ async fn pay(ledger: &mut Ledger, payments: u32, failed: u32, hours_ago: f64) {
         "INSERT INTO payments (user_id, provider_payment_id, status, amount_minor, currency,
             failure_code, created_at, updated_at)
         SELECT 1 + n % 50, 'ch_' || gen_random_uuid(),
-            CASE WHEN n <= {failed} THEN 'failed' ELSE 'succeeded' END, (random() * 1e9)::bigint, 'USD',
+            CASE WHEN n <= {failed} THEN 'failed' ELSE 'succeeded' END,
+            (random() * 1e9)::bigint, 'USD',
             CASE WHEN n <= {failed} THEN 'do_not_honor' END, at, at
         FROM generate_series(1, {payments}) n,
             LATERAL (SELECT now() - {hours_ago} * interval '1 hour' AS at) a"

@@ -1,5 +1,5 @@
-//! docs/runbook.md: a section for each rule, with the same four parts, and commands and queries that
-//! are understood.
+//! docs/runbook.md: a section for each rule, with the same four parts, and commands and queries
+//! that are understood.
 
 use super::shipped::{POSTGRESQL, PROMETHEUS, rules};
 use super::{charges, reader, succeed};

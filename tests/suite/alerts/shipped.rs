@@ -55,7 +55,7 @@ impl Rule {
         &self.data[0].datasource
     }
 
-    /// The text of a query, SQL or PromQL.
+    /// The text of a query.
     pub fn query(&self, ref_id: &str) -> &str {
         self.find(ref_id).unwrap_or_else(|| panic!("{} has no query {ref_id}", self.uid))
     }
