@@ -35,9 +35,9 @@ async fn a_stopped_run_and_one_whose_process_is_gone_fire_until_a_run_ends_by_it
     let path = Listing::of(charges(1)).write(folder.path());
     let (environment, stopper) = environment(&ledger);
     stopper.send_replace(Some(running::stop::Signal::Terminate));
-    let stopped = running::run(&environment, request(&path)).await.unwrap();
-    assert_eq!(stopped.summary.status, Status::Interrupted);
-    let labels = [("run_id", stopped.summary.run_id.as_str())];
+    let interrupted = running::run(&environment, request(&path)).await.unwrap();
+    assert_eq!(interrupted.summary.status, Status::Interrupted);
+    let labels = [("run_id", interrupted.summary.run_id.as_str())];
     fires(&mut ledger, "run-interrupted", &labels).await;
 
     succeed(&ledger, &Listing::of(charges(1))).await;
