@@ -51,7 +51,7 @@ fn call(text: &str) -> Option<(&str, &str, Vec<&str>)> {
     let end = after.find(|c| !is_part(c))?;
     let arguments = after[end..].strip_prefix('(')?;
     let length = arguments.find(')')?;
-    let whole = &text[..1 + end + 1 + length + 1];
+    let whole = &text[.."$()".len() + end + length];
     (end > 0).then(|| {
         let arguments = arguments[..length].split(',').map(|argument| argument.trim_matches(' '));
         (whole, &after[..end], arguments.collect())

@@ -22,7 +22,9 @@ fn panel() -> Value {
             ],
         },
         "options": { "sortBy": [{ "displayName": "Took", "desc": true }] },
-        "transformations": [{ "id": "organize", "options": { "excludeByName": { "run_id": true } } }],
+        "transformations": [
+            { "id": "organize", "options": { "excludeByName": { "run_id": true } } },
+        ],
     })
 }
 

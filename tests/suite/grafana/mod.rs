@@ -4,6 +4,7 @@
 //! Whatever is in grafana/dashboards is read, so that a dashboard is tested from its first day.
 
 mod boards;
+mod correlations;
 mod fields;
 mod fit;
 mod look;

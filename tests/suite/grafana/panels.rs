@@ -7,6 +7,7 @@ use super::macros::Range;
 use super::scenario::{World, world};
 use crate::harness::Ledger;
 use chrono::{DurationRound as _, TimeDelta, Utc};
+use serde_json::Value;
 use sqlx::PgConnection;
 
 /// What is empty after the scenario, and why that is right: (dashboard, place, why).
@@ -34,6 +35,7 @@ async fn looks(world: &World, ledger: &mut Ledger) -> Vec<Look> {
         Look::at(&[("run", &world.first)]),
         Look::at(&[("run", &world.interrupted)]),
         Look::at(&[("run", &world.held)]),
+        Look::at(&[("run", &world.conflicting)]),
         Look::at(&[("run", &world.failed)]),
         Look::at(&[("run", &world.dead)]),
         Look::at(&[("user", &suspicious)]),
@@ -99,9 +101,10 @@ async fn look_at(
     faults
 }
 
-/// A row of nulls and times shows nothing.
-fn says_something(row: &serde_json::Value) -> bool {
-    row.as_object().is_some_and(|row| row.iter().any(|(name, v)| name != "time" && !v.is_null()))
+/// A row of nulls, zeros and times shows that nothing was there.
+fn says_something(row: &Value) -> bool {
+    let says = |value: &Value| !value.is_null() && value.as_f64() != Some(0.0);
+    row.as_object().is_some_and(|row| row.iter().any(|(name, value)| name != "time" && says(value)))
 }
 
 #[tokio::test(flavor = "multi_thread")]

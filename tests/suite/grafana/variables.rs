@@ -27,19 +27,16 @@ pub fn interpolate(text: &str, values: &Values) -> Result<String, String> {
     while let Some(at) = rest.find('$') {
         made.push_str(&rest[..at]);
         rest = &rest[at..];
-        match reference(rest) {
-            Some((length, name, format)) => {
-                match values.get(name) {
-                    Some(chosen) => made.push_str(&written(chosen, format)?),
-                    None => made.push_str(&rest[..length]),
-                }
-                rest = &rest[length..];
-            }
-            None => {
-                made.push('$');
-                rest = &rest[1..];
-            }
+        let Some((length, name, format)) = reference(rest) else {
+            made.push('$');
+            rest = &rest[1..];
+            continue;
+        };
+        match values.get(name) {
+            Some(chosen) => made.push_str(&written(chosen, format)?),
+            None => made.push_str(&rest[..length]),
         }
+        rest = &rest[length..];
     }
     Ok(made + rest)
 }
