@@ -29,6 +29,11 @@ check:
     cargo clippy --locked --all-targets -- -D warnings
     cargo deny check --hide-inclusion-graph
 
+# Grafana's dashboards and provisioning files, without a Grafana (Node 20)
+grafana:
+    npm ci --prefix grafana/check --silent
+    npm test --prefix grafana/check --silent
+
 # renew .sqlx/ after a change of a query or a migration
 prepare:
     .ci/sqlx-prepare

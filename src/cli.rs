@@ -1,9 +1,11 @@
 //! The command line. Every setting that a flag sets has a variable and a key of the same name.
 
 mod failures;
+mod schedule;
 mod suspicious;
 
 pub use failures::{By, FailuresArgs};
+pub use schedule::ScheduleArgs;
 pub use suspicious::{
     BacktestArgs, FindingsArgs, ParameterArgs, SetArgs, Severity, SnoozeArgs, SuspiciousArgs,
     SuspiciousCommand,
@@ -109,6 +111,8 @@ pub enum Command {
     Suspicious(SuspiciousArgs),
     /// Tell which payments failed: over time, by code, by user, down to one user's payments
     Failures(FailuresArgs),
+    /// Show how often a run is expected and how long one may take, or change it
+    Schedule(ScheduleArgs),
     /// Perform exactly what a run held or withheld, in a new run
     #[command(after_help = exit::HELP)]
     Approve(DecideArgs),

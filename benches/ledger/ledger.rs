@@ -6,6 +6,7 @@ use payment_monitor::store::{Database, schema, seed};
 use secrecy::SecretString;
 use sqlx::{AssertSqlSafe, PgConnection, Row as _};
 use std::path::Path;
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// The login that the job and pgbench run as: what it may do is part of what it costs.
@@ -64,6 +65,21 @@ impl Company {
         );
         let cores = std::thread::available_parallelism()?;
         Ok(format!("{}; {cores} cores shared by server and clients.", settings.await?))
+    }
+
+    /// Whether commits wait for the disk, as a company's do. The others of these benchmarks don't.
+    pub async fn set_durable(&mut self, is_durable: bool) -> anyhow::Result<()> {
+        let value = if is_durable { "on" } else { "off" };
+        for setting in ["fsync", "full_page_writes"] {
+            let set = format!("ALTER SYSTEM SET {setting} = {value}");
+            sql(&mut self.maintenance, &set).await?;
+        }
+        sql(&mut self.maintenance, "SELECT pg_reload_conf()").await?;
+        // The server's processes are told one after the other.
+        while text(&mut self.maintenance, "current_setting('full_page_writes')").await? != value {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Ok(())
     }
 
     /// A new database with the schema and nothing in it, opened as its owner.

@@ -1,5 +1,7 @@
-//! What telemetry costs: the same import with and without a real collector, in turns. Beside the
-//! time stands what CPU time the job and the collector took, because they share the cores.
+//! What telemetry costs: the same import with and without a real collector, in turns; with a
+//! database whose commits wait for the disk, as a company's do, and with one whose don't, where the
+//! cores are all that there is to wait for. Beside the time stands what CPU time the job and the
+//! collector took, because they share the cores with the server.
 
 use crate::Arguments;
 use crate::collector::Agent;
@@ -33,13 +35,30 @@ pub async fn measure(company: &mut Company, arguments: &Arguments) -> anyhow::Re
     add_users(&mut ledger, charges).await?;
     drop(ledger);
     let path = statement::write(company.folder(), charges, u64::MAX)?;
+    for is_durable in [true, false] {
+        company.set_durable(is_durable).await?;
+        println!("{}\n", company.described().await?);
+        let rounds = rounds(company, &agent, &path, charges, arguments.rounds).await?;
+        rounds.print(charges);
+    }
+    statement::remove(&path)?;
+    company.drop(EMPTY).await
+}
+
+async fn rounds(
+    company: &mut Company,
+    agent: &Agent,
+    path: &Path,
+    charges: u64,
+    count: u32,
+) -> anyhow::Result<Rounds> {
     let mut rounds = Rounds::default();
-    for _ in 0..arguments.rounds {
+    for _ in 0..count {
         let start = agent.cpu_time()?.as_secs_f64();
-        let without = turn(company, &path, charges, None).await?;
+        let without = turn(company, path, charges, None).await?;
         let before = agent.cpu_time()?.as_secs_f64();
         rounds.idle_collector_cpu.push(before - start);
-        let with = turn(company, &path, charges, Some(&agent.endpoint)).await?;
+        let with = turn(company, path, charges, Some(&agent.endpoint)).await?;
         rounds.collector_cpu.push(agent.cpu_time()?.as_secs_f64() - before);
         ensure!(with.report["telemetry"]["traces"]["dropped"] == 0, "{}", with.report);
         let seconds = |times: [Duration; 2]| times.map(|time| time.as_secs_f64());
@@ -51,9 +70,7 @@ pub async fn measure(company: &mut Company, arguments: &Arguments) -> anyhow::Re
         rounds.traced_cpu.push(traced_cpu);
         rounds.memory_max = rounds.memory_max.max(with.memory_max);
     }
-    rounds.print(charges);
-    statement::remove(&path)?;
-    company.drop(EMPTY).await
+    Ok(rounds)
 }
 
 impl Rounds {

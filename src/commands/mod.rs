@@ -12,6 +12,7 @@ pub mod render;
 mod rescue;
 mod run;
 mod runs;
+mod schedule;
 mod session;
 mod show;
 mod suspicious;
@@ -81,6 +82,7 @@ async fn command(cli: &Cli, printer: Printer, session: &Session) -> anyhow::Resu
         }
         Command::Suspicious(args) => answered(suspicious::suspicious(session, printer, args)).await,
         Command::Failures(args) => answered(failures::failures(session, printer, args)).await,
+        Command::Schedule(args) => answered(schedule::schedule(session, printer, args)).await,
         Command::Approve(args) => Box::pin(decide::approve(session, printer, args)).await,
         Command::Reject(args) => decide::reject(session, printer, args).await,
         Command::Trace(command) => trace::trace(session, printer, command).await,

@@ -10,7 +10,7 @@ use crate::domain::Assessment;
 use crate::domain::operation::{Action, Operation, Outcome};
 use crate::domain::run::{Phase, RunId, Status, Summary};
 use crate::exit;
-use crate::store::telemetry;
+use crate::store::{schedule, telemetry};
 use crate::telemetry::metrics::LedgerTotals;
 use crate::telemetry::{Describe as _, LiveSpan, Place, Traced, spans};
 use chrono::{DateTime, Utc};
@@ -254,6 +254,7 @@ async fn ledger_totals(
     let failures_by_code = telemetry::failures_by_code(connection).await?;
     let (open_by_kind, oldest) = telemetry::open_discrepancies(connection).await?;
     let last_success = telemetry::last_success(connection).await?.map(seconds);
+    let expected_within = schedule::expected_within(connection).await?;
     let age = oldest.and_then(|oldest| (now - oldest).to_std().ok()).unwrap_or_default();
     Ok(LedgerTotals {
         payments_by_status,
@@ -261,6 +262,7 @@ async fn ledger_totals(
         open_by_kind,
         oldest_open_seconds: age.as_secs_f64(),
         last_success,
+        expected_within,
     })
 }
 

@@ -23,6 +23,7 @@ pub mod refusals;
 pub mod results;
 pub mod rules;
 pub mod runs;
+pub mod schedule;
 pub mod schema;
 pub mod seed;
 pub mod staging;

@@ -207,7 +207,7 @@ pub async fn paying_users(
 }
 
 /// In days and microseconds: what PostgreSQL prints of it is what people wrote.
-fn interval(span: Duration) -> PgInterval {
+pub(super) fn interval(span: Duration) -> PgInterval {
     let micros = TimeDelta::from_std(span).ok().and_then(|span| span.num_microseconds());
     let micros = micros.unwrap_or(i64::MAX);
     let day = 86_400_000_000;

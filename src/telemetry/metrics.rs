@@ -26,6 +26,8 @@ pub struct LedgerTotals {
     pub oldest_open_seconds: f64,
     /// When a run last succeeded, in seconds since 1970.
     pub last_success: Option<f64>,
+    /// Within how many seconds of the last success the next one is expected.
+    pub expected_within: Option<f64>,
 }
 
 /// Every instrument of the program.
@@ -33,6 +35,7 @@ pub struct LedgerTotals {
 pub struct Instruments {
     completion: Gauge<f64>,
     success: Gauge<f64>,
+    expected: Gauge<f64>,
     duration: Gauge<f64>,
     status: Gauge<u64>,
     last_operations: Gauge<u64>,
@@ -65,6 +68,7 @@ impl Instruments {
         Self {
             completion: seconds(names::LAST_COMPLETION_TIME),
             success: seconds(names::LAST_SUCCESS_TIME),
+            expected: seconds(names::EXPECTED_WITHIN),
             duration: seconds(names::LAST_DURATION),
             status: gauge(names::LAST_STATUS),
             last_operations: gauge(names::LAST_OPERATIONS),
@@ -192,6 +196,9 @@ impl Instruments {
         self.oldest.record(totals.oldest_open_seconds, &[]);
         if let Some(last_success) = totals.last_success {
             self.success.record(last_success, &[]);
+        }
+        if let Some(expected_within) = totals.expected_within {
+            self.expected.record(expected_within, &[]);
         }
     }
 

@@ -68,6 +68,8 @@ pub const PROCESS_PID: &str = "process.pid";
 /// Gauges of the last run.
 pub const LAST_COMPLETION_TIME: &str = "payment_monitor.run.last_completion_time";
 pub const LAST_SUCCESS_TIME: &str = "payment_monitor.run.last_success_time";
+/// Within how long the next success is expected, as the schedule says.
+pub const EXPECTED_WITHIN: &str = "payment_monitor.run.expected_within";
 pub const LAST_DURATION: &str = "payment_monitor.run.last_duration";
 pub const LAST_STATUS: &str = "payment_monitor.run.last_status";
 pub const LAST_OPERATIONS: &str = "payment_monitor.run.last_operations";
@@ -92,9 +94,10 @@ pub const OPEN_DISCREPANCIES: &str = "payment_monitor.discrepancies.open";
 pub const OLDEST_UNRECONCILED: &str = "payment_monitor.discrepancies.oldest_age";
 
 /// Every metric: its name, unit, and the attributes that its points carry.
-pub const METRICS: [(&str, &str, &[&str]); 20] = [
+pub const METRICS: [(&str, &str, &[&str]); 21] = [
     (LAST_COMPLETION_TIME, "s", &[]),
     (LAST_SUCCESS_TIME, "s", &[]),
+    (EXPECTED_WITHIN, "s", &[]),
     (LAST_DURATION, "s", &[]),
     (LAST_STATUS, "1", &[RUN_STATUS]),
     (LAST_OPERATIONS, "{operation}", &[OPERATION_ACTION, OPERATION_OUTCOME]),

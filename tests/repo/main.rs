@@ -3,6 +3,7 @@
 //! Rules about modules hold for production code; unit tests may do what they need to.
 
 mod files;
+mod grafana;
 mod status_changes;
 mod text;
 

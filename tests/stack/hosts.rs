@@ -6,7 +6,7 @@ use crate::stack::Stack;
 
 /// CPU, memory, load, network, disk, file systems, paging, processes. The utilization of swap is
 /// left out: a machine may have none.
-const OF_A_HOST: [&str; 17] = [
+const OF_A_HOST: [&str; 18] = [
     "system_cpu_time_seconds_total",
     "system_cpu_utilization_ratio",
     "system_memory_usage_bytes",
@@ -17,6 +17,7 @@ const OF_A_HOST: [&str; 17] = [
     "system_cpu_load_average_15m",
     "system_network_io_bytes_total",
     "system_network_errors_total",
+    "system_network_packets_total",
     "system_disk_io_bytes_total",
     "system_disk_operations_total",
     "system_disk_io_time_seconds_total",

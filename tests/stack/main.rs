@@ -4,13 +4,20 @@
 //!
 //! Every test has a stack of its own, which dies with it. Conditions are awaited, for long.
 
+mod alerts;
 mod asking;
+mod checks;
 mod company;
+mod expand;
 mod faults;
+mod grafana;
 mod hosts;
 mod job;
 mod late;
+mod links;
+mod panels;
 mod process;
+mod promql;
 mod redaction;
 mod servers;
 mod stack;

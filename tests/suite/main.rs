@@ -6,6 +6,7 @@
 #[allow(dead_code, unused_imports, reason = "shared with tests/faults, which needs other parts")]
 mod harness;
 
+mod alerts;
 mod cli;
 mod failures;
 mod grafana;

@@ -59,8 +59,8 @@ async fn require_user(connection: &mut PgConnection, id: i64) -> anyhow::Result<
     Err(RunError::Refused(format!("the ledger has no user {id}")).into())
 }
 
-/// A rule that can't be meant is refused with the database's words; all else is a failure.
-fn refused(doing: &'static str) -> impl FnOnce(sqlx::Error) -> anyhow::Error {
+/// What can't be meant is refused with the database's words; all else is a failure.
+pub(super) fn refused(doing: &'static str) -> impl FnOnce(sqlx::Error) -> anyhow::Error {
     move |error| match error.as_database_error() {
         Some(told) if told.code().as_deref() == Some("23514") => {
             RunError::Refused(told.message().to_owned()).into()

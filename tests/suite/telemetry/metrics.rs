@@ -66,6 +66,8 @@ async fn every_metric_of_the_names_arrives_with_its_unit_and_attributes_and_no_o
     assert!((counted(names::LAST_OPERATIONS, "new", "applied") - 3.0).abs() < 0.1);
     assert!((counted(names::LAST_OPERATIONS, "new", "failed") - 1.0).abs() < 0.1);
     assert!(counted(names::OPERATIONS, "delete", "applied").abs() < 0.1, "an explicit zero");
+    let expected = value(&collector, names::EXPECTED_WITHIN, &[]);
+    assert!((expected - 4_500.0).abs() < 0.1, "an hour and a quarter");
     let failures =
         value(&collector, names::PAYMENT_FAILURES, &[(names::FAILURE_CODE, "card_declined")]);
     assert!((failures - 1.0).abs() < 0.1);
