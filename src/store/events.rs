@@ -149,3 +149,23 @@ pub async fn set_pin(
     .await
     .map(drop)
 }
+
+/// Says who changes a rule or the schedule, and why, for the rest of the transaction: the triggers
+/// that record the change read it.
+///
+/// # Errors
+/// The transaction has failed before.
+pub async fn attribute(
+    connection: &mut PgConnection,
+    (by, reason): (&str, &str),
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "SELECT set_config('payment_monitor.actor', $1, true) AS actor,
+            set_config('payment_monitor.reason', $2, true) AS reason",
+        by,
+        reason
+    )
+    .fetch_one(connection)
+    .await
+    .map(drop)
+}

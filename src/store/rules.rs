@@ -1,5 +1,6 @@
 //! `payment_monitor_rules`: what is suspicious, and who does not want to hear of it.
 
+use super::events;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use sqlx::PgConnection;
@@ -77,16 +78,9 @@ pub async fn change(
     connection: &mut PgConnection,
     name: &str,
     change: &Change<'_>,
-    (by, reason): (&str, &str),
+    who: (&str, &str),
 ) -> sqlx::Result<bool> {
-    sqlx::query!(
-        "SELECT set_config('payment_monitor.actor', $1, true) AS actor,
-            set_config('payment_monitor.reason', $2, true) AS reason",
-        by,
-        reason
-    )
-    .fetch_one(&mut *connection)
-    .await?;
+    events::attribute(connection, who).await?;
     sqlx::query!(
         "UPDATE payment_monitor_rules SET
             threshold = coalesce($2::float8::numeric, threshold),

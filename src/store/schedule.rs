@@ -1,5 +1,6 @@
 //! `payment_monitor_schedule`: how often a run is expected, and how long one may take.
 
+use super::events;
 use super::rules::interval;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -59,16 +60,9 @@ pub struct Change {
 pub async fn change(
     connection: &mut PgConnection,
     change: &Change,
-    (by, reason): (&str, &str),
+    who: (&str, &str),
 ) -> sqlx::Result<()> {
-    sqlx::query!(
-        "SELECT set_config('payment_monitor.actor', $1, true) AS actor,
-            set_config('payment_monitor.reason', $2, true) AS reason",
-        by,
-        reason
-    )
-    .fetch_one(&mut *connection)
-    .await?;
+    events::attribute(connection, who).await?;
     sqlx::query!(
         "UPDATE payment_monitor_schedule SET every = coalesce($1, every),
             grace = coalesce($2, grace), longest = coalesce($3, longest)",
