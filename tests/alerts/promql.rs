@@ -134,11 +134,13 @@ fn every_annotation_is_a_template() {
             let mut annotations = BTreeMap::new();
             for (name, text) in &rule.annotations {
                 for value in text.split("$values.").skip(1) {
-                    let ref_id = value.split('.').next().unwrap();
+                    let ref_id = value.split(['.', ' ']).next().unwrap();
                     assert!(rule.find(ref_id).is_some(), "{}: no query {ref_id}", rule.uid);
                 }
-                let text = text.replace("$values.A.Value", "$value");
-                annotations.insert(name.clone(), text.replace("$values.V.Value", "$value"));
+                // A value, or whether there is one.
+                let values = ["$values.A.Value", "$values.V.Value", "$values.V"];
+                let text = values.iter().fold(text.clone(), |text, v| text.replace(v, "$value"));
+                annotations.insert(name.clone(), text);
             }
             json!({ "alert": rule.uid, "expr": "vector(1)", "annotations": annotations })
         })

@@ -51,6 +51,22 @@ fn templates_use_labels_and_annotations_that_alerts_have() {
     }));
 }
 
+/// Where a query fails there are no values, and a template that compares one fails as well:
+/// Grafana then sends it as it is written.
+#[test]
+fn rules_that_fire_on_errors_speak_without_values_too() {
+    let alerting = provisioning("alerting");
+    crate::assert_none(rules(&alerting).into_iter().flat_map(|rule| {
+        let fires = ["execErrState", "noDataState"].iter().any(|key| rule[*key] == "Alerting");
+        let unguarded = strings(&rule["annotations"]).into_iter().filter(move |(_, said)| {
+            let first = said.find("$values.");
+            let guarded = first.is_none_or(|at| said[..at].ends_with("{{ if and "));
+            fires && !guarded
+        });
+        unguarded.map(|(place, _)| format!("{}: {place}", text(rule, "uid"))).collect::<Vec<_>>()
+    }));
+}
+
 fn faults(rule: &Value) -> Vec<String> {
     let queries: Vec<&str> = items(rule, "data")
         .into_iter()

@@ -13,10 +13,13 @@ async fn failed_operations_fire_until_a_run_has_none() {
     ledger.sql("ALTER TABLE payments ADD CONSTRAINT rule CHECK (amount_minor > 0)").await;
     let mut refused = charges(3);
     refused[1] = refused[1].clone().with("amount", 0);
-    succeed(&ledger, &Listing::of(refused)).await;
+    succeed(&ledger, &Listing::of(refused.clone())).await;
     let operations = fires(&mut ledger, "operations-failing", &[("outcome", "failed")]).await;
     assert!((operations - 1.0).abs() < 0.1, "{operations}");
     super::fail(&ledger).await; // has planned nothing, and tells nothing new
+    fires(&mut ledger, "operations-failing", &[("outcome", "failed")]).await;
+    let second = succeed(&ledger, &Listing::of(refused)).await; // leaves it, and says so
+    assert_eq!(second.summary.operations.planned, 0);
     fires(&mut ledger, "operations-failing", &[("outcome", "failed")]).await;
     succeed(&ledger, &Listing::of(charges(3))).await;
     is_silent(&mut ledger, "operations-failing").await;

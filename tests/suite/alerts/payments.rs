@@ -94,6 +94,25 @@ async fn suspicious_activity_fires_for_each_user_and_rule_for_a_day_or_until_it_
 }
 
 #[tokio::test]
+async fn what_waits_for_working_hours_is_news_over_a_weekend() {
+    let mut ledger = Ledger::with_users(4).await;
+    attack(&mut ledger, 2, 7).await;
+    succeed(&ledger, &nothing()).await;
+    ledger
+        .sql(
+            "SET session_replication_role = replica;
+            UPDATE payment_monitor_findings SET severity = 'info' WHERE rule = 'many_failures';
+            SET session_replication_role = origin",
+        )
+        .await;
+    age(&mut ledger, "60 hours").await; // Friday, 20:00, to Monday, 08:00
+    let labels = [("rule", "many_failures"), ("user_id", "2"), ("severity", "info")];
+    fires(&mut ledger, "suspicious-activity", &labels).await;
+    age(&mut ledger, "13 hours").await;
+    is_silent(&mut ledger, "suspicious-activity").await;
+}
+
+#[tokio::test]
 async fn what_is_found_on_the_payments_of_all_names_no_user() {
     let mut ledger = Ledger::with_users(60).await;
     pay(&mut ledger, 300, 10, 168.5).await;

@@ -133,10 +133,14 @@ async fn build() -> World {
     let rejected = stage.run(4, &[]).await;
     let reject = ["reject", &rejected, "--by", "Ada", "--reason", "amounts were doubled by us"];
     assert_eq!(stage.program.run(&reject).await.code, 0);
+    // Held again, and superseded by the run after it.
+    stage.run(4, &[]).await;
+    stage.ledger.sql(&double("/ 2")).await;
+    let conflicting = conflict(&mut stage).await;
+
+    stage.ledger.sql(&double("* 2")).await;
     let held = stage.run(4, &[]).await;
     stage.ledger.sql(&double("/ 2")).await;
-
-    let conflicting = conflict(&mut stage).await;
     let interrupted = interrupt(&mut stage).await;
     let dead = die(&mut stage).await;
     let password = stage.ledger.server().password().to_owned();
