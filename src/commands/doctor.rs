@@ -16,13 +16,13 @@ pub async fn doctor(session: &Session, printer: Printer) -> anyhow::Result<u8> {
         Err(ConfigError::NoStatement) => None,
         Err(error) => return Err(error.into()),
     };
-    let checks = examine(Asked {
+    let asked = Asked {
         database: session.database().map_err(|error| error.to_string()),
         statement,
         clock_skew: settings.clock_skew(),
         telemetry: telemetry::Settings::from_environment(),
-    })
-    .await;
+    };
+    let checks = Box::pin(examine(asked)).await;
     let wrong = checks.iter().filter(|check| check.verdict == Verdict::Wrong).count();
     if printer.is_json() {
         printer::json(&json!({ "checks": checks, "wrong": wrong }));

@@ -17,9 +17,9 @@ const APPEND: &[&str] = &["SELECT", "INSERT"];
 const WRITE: &[&str] = &["SELECT", "INSERT", "UPDATE"];
 const STAGE: &[&str] = &["SELECT", "INSERT", "DELETE", "TRUNCATE"];
 
-/// What a run does to which relation. A test compares it with what `payment_monitor_writer` is
-/// granted.
-pub const NEEDED: [(&str, &[&str]); 24] = [
+/// What the job's login does to which relation. A test compares it with what
+/// `payment_monitor_writer` is granted.
+pub const NEEDED: [(&str, &[&str]); 34] = [
     ("ledger_users", READ),
     ("ledger_payments", WRITE),
     ("ledger_subscriptions", WRITE),
@@ -44,6 +44,16 @@ pub const NEEDED: [(&str, &[&str]); 24] = [
     ("audit_trail", READ),
     ("open_discrepancies", READ),
     ("suspicious_activity", READ),
+    ("payment_failures", READ),
+    ("payment_failures_by_code_and_day", READ),
+    ("payment_failures_by_code_and_hour", READ),
+    ("payment_failures_by_day", READ),
+    ("payment_failures_by_hour", READ),
+    ("payment_failures_by_user", READ),
+    ("payment_failures_by_user_and_day", READ),
+    ("payment_history", READ),
+    ("payment_monitor_hours", READ),
+    ("payment_monitor_hours_known", READ),
 ];
 
 /// What a server says that it is.

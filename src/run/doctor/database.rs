@@ -101,8 +101,9 @@ pub(super) async fn partitions(ledger: &mut Ledger) -> Finding {
         doctor::months_of_partitions(connection).await.map_err(|e| database.explain(&e))?;
     if months < MONTHS_MIN {
         return Err(Unsound::Wrong(format!(
-            "there are partitions for {months} months, this one included, and a run fails in a \
-             month without: run `payment-monitor migrate` with the owner's login"
+            "there are no partitions for {} month, and without any a run fails: run \
+             `payment-monitor migrate` with the owner's login",
+            if months == 0 { "this" } else { "the next" }
         )));
     }
     Ok(format!("there for {months} months, this one included"))

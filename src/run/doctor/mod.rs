@@ -82,7 +82,7 @@ pub async fn examine(asked: Asked) -> Vec<Check> {
         }
     }
     findings.note("collector", outside::collector(&asked.telemetry).await);
-    let statement = outside::statement(asked.statement, clock.now() + asked.clock_skew).await;
+    let statement = outside::statement(asked.statement, clock.now(), asked.clock_skew).await;
     findings.note("statement", statement);
     findings.checks
 }

@@ -4,7 +4,7 @@ use super::super::error::RunError;
 use super::{Finding, Unsound};
 use crate::statement::{Facts, Listing, Options, Statement, StatementError};
 use crate::telemetry::{self, Settings};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use std::ops::ControlFlow;
 
 /// A statement of at most so many bytes on disk is read to its end, of others the first record.
@@ -35,7 +35,11 @@ pub(super) async fn collector(settings: &Settings) -> Finding {
 }
 
 /// Can the statement be read, is it one, and is it known to be complete?
-pub(super) async fn statement(options: Option<Options>, latest: DateTime<Utc>) -> Finding {
+pub(super) async fn statement(
+    options: Option<Options>,
+    now: DateTime<Utc>,
+    clock_skew: TimeDelta,
+) -> Finding {
     let Some(options) = options else {
         return Err(Unsound::NotChecked("none is given (--statement)".to_owned()));
     };
@@ -45,8 +49,8 @@ pub(super) async fn statement(options: Option<Options>, latest: DateTime<Utc>) -
         Ok(read) => read.map_err(|error| wrong(error.into()))?,
         Err(broken) => return Err(wrong(broken.into())),
     };
-    if facts.as_of > latest {
-        return Err(wrong(RunError::Future { as_of: facts.as_of, now: latest }));
+    if facts.as_of > now + clock_skew {
+        return Err(wrong(RunError::Future { as_of: facts.as_of, now }));
     }
     let as_of = facts.as_of.format("%Y-%m-%d %H:%M:%S UTC");
     if bytes > WHOLE_BYTES_MAX {

@@ -165,7 +165,7 @@ async fn missing_partitions_are_wrong_before_a_run_fails() {
         )
         .await;
     let told = Told::by(&Program::on(&ledger), &[]).await;
-    told.assert_wrong("partitions", "for 1 months, this one included");
+    told.assert_wrong("partitions", "no partitions for the next month");
     assert!(told.of("partitions").contains("payment-monitor migrate"));
 }
 
@@ -269,7 +269,10 @@ async fn a_pooler_in_transaction_mode_is_found_and_one_in_session_mode_is_not_wr
         let pooler = Pooler::start(&ledger, mode).await;
         let told = Told::by(&Program::new().with("DATABASE_URL", &pooler.url), &[]).await;
         if mode == "transaction" {
-            told.assert_wrong("run_lock", "pooler in transaction mode");
+            let wrong = told.names("wrong");
+            assert!(wrong.contains(&"run_lock"), "{:?}", told.checks);
+            // The fence may meet prepared statements of somebody else's session.
+            assert!(wrong.iter().all(|name| told.of(name).contains("pooler in transaction mode")));
         } else {
             assert_eq!(told.code, 0, "{:?}", told.checks);
         }
