@@ -98,6 +98,8 @@ pub enum Command {
     Demo(DemoArgs),
     /// Create or upgrade the schema of `DATABASE_URL` (as its owner)
     Migrate,
+    /// Check all that a run needs: database, rights, locks, clock, collector, statement
+    Doctor(DoctorArgs),
     /// Do one run: compare ledger and statement, and bring the ledger in line
     #[command(after_help = exit::HELP)]
     Run(Box<RunArgs>),
@@ -179,6 +181,12 @@ pub struct DecideArgs {
     pub reason: String,
     #[command(flatten)]
     pub flags: WorkFlags,
+}
+
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    #[command(flatten)]
+    pub statement: StatementFlags,
 }
 
 #[derive(Debug, Args)]

@@ -196,6 +196,11 @@ impl Settings {
         self.log_format.as_ref().map_or(LogFormat::Human, |format| format.value)
     }
 
+    /// How far clocks may be apart.
+    pub fn clock_skew(&self) -> TimeDelta {
+        delta(self.clock_skew.as_ref(), Duration::from_mins(1))
+    }
+
     /// What a run is asked to do.
     ///
     /// # Errors
@@ -217,7 +222,7 @@ impl Settings {
             since,
             until,
             settle: delta(self.settle.as_ref(), Duration::from_mins(5)),
-            clock_skew: delta(self.clock_skew.as_ref(), Duration::from_mins(1)),
+            clock_skew: self.clock_skew(),
             max_changes: self.max_changes.as_ref().map_or(Limit::Percent(20), |limit| limit.value),
             max_deletes: self.max_deletes.as_ref().map_or(Limit::Rows(0), |max| max.value).rows(0),
         })

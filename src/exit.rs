@@ -2,7 +2,7 @@
 
 /// All that was planned is done.
 pub const DONE: u8 = 0;
-/// Finished, but some operations failed or conflicted.
+/// Finished, but some operations failed or conflicted; `doctor` found something wrong.
 pub const PARTLY: u8 = 1;
 /// Wrong usage or settings.
 pub const USAGE: u8 = 2;
@@ -17,7 +17,7 @@ pub const SKIPPED: u8 = 5;
 pub const HELP: &str = "\
 Exit codes:
   0    all that was planned is done
-  1    finished, but some operations failed or conflicted
+  1    finished, but some operations failed or conflicted; doctor: something is wrong
   2    wrong usage or settings
   3    the run failed
   4    held: the plan changes too much, a person has to approve it

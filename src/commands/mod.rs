@@ -5,6 +5,7 @@ mod decide;
 mod delivery;
 mod demo;
 mod discrepancies;
+mod doctor;
 mod failures;
 mod migrate;
 mod printer;
@@ -74,6 +75,7 @@ async fn command(cli: &Cli, printer: Printer, session: &Session) -> anyhow::Resu
     match &cli.command {
         Command::Demo(args) => Box::pin(demo::demo(session, printer, args)).await,
         Command::Migrate => migrate::migrate(session, printer).await,
+        Command::Doctor(_) => Box::pin(doctor::doctor(session, printer)).await,
         Command::Run(args) => Box::pin(run::run(session, printer, args)).await,
         Command::Runs(args) => answered(runs::runs(session, printer, args)).await,
         Command::Show(args) => answered(show::show(session, printer, args)).await,

@@ -132,6 +132,7 @@ fn flags(cli: &Cli) -> Vec<&dyn ErasedFlags> {
         Command::Run(args) => {
             flags.extend([&args.statement as &dyn ErasedFlags, &args.guard, &args.work]);
         }
+        Command::Doctor(args) => flags.push(&args.statement),
         Command::Approve(args) | Command::Reject(args) => flags.push(&args.flags),
         _ => {}
     }

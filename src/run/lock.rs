@@ -97,7 +97,10 @@ async fn open(database: &Database) -> Result<Option<PgConnection>, DatabaseError
 /// Behind a pooler in transaction mode a session is somebody else's a moment later: while
 /// another transaction is open, the lock's connection is given another server process, or the
 /// transaction is given the lock's.
-async fn refuse_pooler(
+///
+/// # Errors
+/// [`DatabaseError::Pooler`], or what keeps a second connection from being opened.
+pub async fn refuse_pooler(
     database: &Database,
     locked: &mut PgConnection,
 ) -> Result<(), DatabaseError> {

@@ -8,6 +8,7 @@ mod assess;
 mod begin;
 mod clock;
 mod compare;
+pub mod doctor;
 mod error;
 mod fetch;
 mod finish;

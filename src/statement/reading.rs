@@ -53,6 +53,11 @@ impl Statement {
         self.as_of
     }
 
+    /// The size of its files on disk, compressed where they are.
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.identity.bytes).sum()
+    }
+
     /// Reads all files in natural order and hands every valid record to `each`. Where `each`
     /// breaks off, reading stops, and no listing is proven.
     ///

@@ -10,6 +10,7 @@ pub mod comparison;
 pub mod connection;
 pub mod copy;
 pub mod discrepancies;
+pub mod doctor;
 pub mod ending;
 pub mod error;
 pub mod events;

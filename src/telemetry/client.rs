@@ -35,9 +35,7 @@ pub(super) fn configure<B: WithExportConfig + WithTonicConfig>(
     target: &Target,
 ) -> Result<(B, String), String> {
     let endpoint = endpoint(target)?;
-    let place = endpoint.uri().authority().map_or("", http::uri::Authority::as_str);
-    // Without a name and password, should somebody have written some.
-    let place = place.rsplit('@').next().unwrap_or_default().to_owned();
+    let place = place_of(&endpoint);
     let mut builder = builder
         .with_channel(endpoint.connect_lazy())
         .with_metadata(metadata(target)?)
@@ -49,6 +47,20 @@ pub(super) fn configure<B: WithExportConfig + WithTonicConfig>(
         Some(Compression::Zstd) => builder.with_compression(opentelemetry_otlp::Compression::Zstd),
     };
     Ok((builder, place))
+}
+
+/// A collector's host and port, for people.
+///
+/// # Errors
+/// As [`configure`].
+pub(super) fn place(target: &Target) -> Result<String, String> {
+    Ok(place_of(&endpoint(target)?))
+}
+
+fn place_of(endpoint: &Endpoint) -> String {
+    let place = endpoint.uri().authority().map_or("", http::uri::Authority::as_str);
+    // Without a name and password, should somebody have written some.
+    place.rsplit('@').next().unwrap_or_default().to_owned()
 }
 
 /// An error with its causes, in one line, without what is said twice.

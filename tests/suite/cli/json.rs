@@ -60,6 +60,7 @@ async fn the_keys_of_every_document_are_as_documented() {
     let show = program.run(&["show"]).await.json();
     let discrepancies = program.run(&["discrepancies"]).await.json();
     let rescue = program.run(&["rescue"]).await.json();
+    let doctor = program.run(&["doctor"]).await.json();
     let stretch = ["--since", "2026-11-01", "--until", "2026-11-02"];
     let mut failures = Vec::new();
     for asked in [["--code", "expired_card"], ["--by", "code"], ["--by", "user"], ["--user", "1"]] {
@@ -84,6 +85,7 @@ async fn the_keys_of_every_document_are_as_documented() {
         ("failures --user", &failures[3]),
         ("run --dry-run, an operation", &operation),
         ("run --dry-run, the summary", &summary),
+        ("doctor", &doctor),
     ];
     let told: Vec<String> = documents
         .iter()

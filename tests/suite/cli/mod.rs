@@ -1,6 +1,7 @@
 //! The program from outside: what it prints where, and with which code it ends.
 
 mod bad_input;
+mod doctor;
 mod exit_codes;
 mod json;
 mod servers;

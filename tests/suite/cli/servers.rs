@@ -32,21 +32,15 @@ async fn a_read_replica_is_refused_until_it_is_promoted() {
     assert_eq!(output.code, 0, "promoted, it is refused no more: {}", output.all());
 }
 
-/// A process that ends with its owner.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// A pooler in front of a ledger, which ends with its owner.
+pub(super) struct Pooler {
+    pub url: String,
+    process: Child,
+    _folder: tempfile::TempDir,
 }
 
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs pgbouncer"]
-async fn a_pooler_in_transaction_mode_is_refused_and_one_in_session_mode_is_not() {
-    for (mode, code) in [("transaction", 3), ("session", 0)] {
-        let ledger = Ledger::with_users(1).await;
+impl Pooler {
+    pub async fn start(ledger: &Ledger, mode: &str) -> Self {
         let server = ledger.server();
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -71,9 +65,28 @@ async fn a_pooler_in_transaction_mode_is_refused_and_one_in_session_mode_is_not(
             command.args(["-u", "nobody"]);
         }
         let command = command.arg("-q").arg(&path).stdout(Stdio::null()).stderr(Stdio::null());
-        let _pooler = Running(command.spawn().expect("apt-get install pgbouncer"));
+        let process = command.spawn().expect("apt-get install pgbouncer");
+        let url = format!("postgres://job:x@{free}/ledger?sslmode=disable");
+        let pooler = Self { url, process, _folder: folder };
         until_it_listens(free).await;
-        let output = run_on(&format!("postgres://job:x@{free}/ledger?sslmode=disable")).await;
+        pooler
+    }
+}
+
+impl Drop for Pooler {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs pgbouncer"]
+async fn a_pooler_in_transaction_mode_is_refused_and_one_in_session_mode_is_not() {
+    for (mode, code) in [("transaction", 3), ("session", 0)] {
+        let ledger = Ledger::with_users(1).await;
+        let pooler = Pooler::start(&ledger, mode).await;
+        let output = run_on(&pooler.url).await;
         assert_eq!(output.code, code, "{mode}: {}", output.all());
         if mode == "transaction" {
             assert!(output.stderr.contains("pooler in transaction mode"), "{}", output.stderr);
