@@ -5,9 +5,6 @@ use payment_monitor::cli::Cli;
 use payment_monitor::commands;
 use std::process::ExitCode;
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let cli = Cli::parse();
     commands::dispatch(&cli).into()

@@ -17,9 +17,6 @@ use tokio::task::JoinSet;
 
 /// How many operations are read from the stored plan at a time.
 const BATCH: i64 = 1_000;
-/// How many of them wait for the workers. Fewer than a batch, and the feed would be woken by each
-/// operation: the switch to it and back costs more than all that the job does for one.
-const QUEUE_MAX: usize = 1_000;
 /// How many performed operations are kept for whoever watches; the record has all.
 const KEPT_MAX: usize = 1_000;
 
@@ -43,7 +40,7 @@ pub async fn perform(
     known_until: DateTime<Utc>,
     total: u64,
 ) -> Result<Vec<PerformedOperation>, RunError> {
-    let (sender, queue) = mpsc::channel(QUEUE_MAX);
+    let (sender, queue) = mpsc::channel(run.environment.concurrency as usize);
     let work = Arc::new(Work {
         run: Arc::clone(run),
         known_until,
@@ -132,10 +129,8 @@ async fn work_off(work: Arc<Work>, mut connection: operation::Kept) -> Result<()
         let next = work.queue.lock().await.recv().await;
         let Some((operation, place)) = next else { return Ok(()) };
         if let Err(error) = perform_one(&work, &mut connection, &operation, &place).await {
-            // The others end at their next operation: the queue is closed for all, and emptied.
-            let mut queue = work.queue.lock().await;
-            queue.close();
-            while queue.try_recv().is_ok() {}
+            // The others end at their next operation: the queue is closed for all.
+            work.queue.lock().await.close();
             return Err(error);
         }
     }
