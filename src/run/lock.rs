@@ -90,7 +90,8 @@ impl RunLock {
 async fn open(database: &Database) -> Result<Option<PgConnection>, DatabaseError> {
     let mut connection = database.connect().await?;
     lock::prepare(&mut connection, IDLE_SECONDS_MAX).await.map_err(|e| database.explain(&e))?;
-    let taken = lock::try_take(&mut connection).await.map_err(|e| database.explain(&e))?;
+    let taken =
+        lock::try_take(&mut connection, lock::RUN_LOCK).await.map_err(|e| database.explain(&e))?;
     Ok(taken.then_some(connection))
 }
 

@@ -143,13 +143,6 @@ pub fn lock_key(session: i32) -> i64 {
     DOCTOR_LOCK.wrapping_add(i64::from(session))
 }
 
-/// Takes an advisory lock of the session's if it is free.
-pub async fn try_lock(connection: &mut PgConnection, key: i64) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock($1) AS "taken!""#, key)
-        .fetch_one(connection)
-        .await
-}
-
 /// Gives an advisory lock back; false where the session does not hold it.
 pub async fn unlock(connection: &mut PgConnection, key: i64) -> sqlx::Result<bool> {
     sqlx::query_scalar!(r#"SELECT pg_advisory_unlock($1) AS "held!""#, key)
@@ -207,25 +200,4 @@ pub async fn months_of_partitions(connection: &mut PgConnection) -> sqlx::Result
 /// The database's time.
 pub async fn time(connection: &mut PgConnection) -> sqlx::Result<DateTime<Utc>> {
     sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#).fetch_one(connection).await
-}
-
-/// The last run that succeeded.
-#[derive(Debug)]
-pub struct Success {
-    pub ended_at: DateTime<Utc>,
-    /// Whether the next one should have succeeded since.
-    pub is_long_ago: bool,
-}
-
-/// The last run that succeeded, held against the schedule.
-pub async fn last_success(connection: &mut PgConnection) -> sqlx::Result<Option<Success>> {
-    sqlx::query_as!(
-        Success,
-        r#"SELECT j.started_at + j.duration AS "ended_at!",
-            j.started_at + j.duration + s.expected_within < now() AS "is_long_ago!"
-        FROM payment_monitor_jobs j, run_schedule s
-        WHERE j.execution_status = 'succeeded' ORDER BY j.id DESC LIMIT 1"#
-    )
-    .fetch_optional(connection)
-    .await
 }

@@ -21,9 +21,9 @@ pub async fn prepare(connection: &mut PgConnection, idle_seconds_max: i32) -> sq
         .map(drop)
 }
 
-/// Takes the lock if it is free.
-pub async fn try_take(connection: &mut PgConnection) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock($1) AS "taken!""#, RUN_LOCK)
+/// Takes an advisory lock of the session's if it is free.
+pub async fn try_take(connection: &mut PgConnection, key: i64) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(r#"SELECT pg_try_advisory_lock($1) AS "taken!""#, key)
         .fetch_one(connection)
         .await
 }

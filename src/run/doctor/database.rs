@@ -2,7 +2,7 @@
 
 use super::super::clock::Clock;
 use super::{Finding, Unsound};
-use crate::store::{Database, DatabaseError, connection, doctor, schedule, schema};
+use crate::store::{Database, DatabaseError, connection, doctor, schedule, schema, telemetry};
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
@@ -162,13 +162,16 @@ pub(super) async fn schedule(ledger: &mut Ledger) -> Finding {
     ledger.require_current()?;
     let Ledger { database, connection, .. } = ledger;
     let planned = schedule::current(connection).await.map_err(|e| database.explain(&e))?;
-    let last = doctor::last_success(connection).await.map_err(|e| database.explain(&e))?;
+    let last = telemetry::last_success(connection).await.map_err(|e| database.explain(&e))?;
+    let within = schedule::expected_within(connection).await.map_err(|e| database.explain(&e))?;
+    let now = doctor::time(connection).await.map_err(|e| database.explain(&e))?;
     let last = match last {
         None => "none has succeeded yet".to_owned(),
-        Some(last) => {
-            let ended_at = last.ended_at.format("%Y-%m-%d %H:%M:%S UTC");
-            let late = if last.is_long_ago { ", and one was missed since" } else { "" };
-            format!("the last one succeeded at {ended_at}{late}")
+        Some(ended_at) => {
+            let since = (now - ended_at).as_seconds_f64();
+            let is_late = within.is_some_and(|within| since > within);
+            let late = if is_late { ", and one was missed since" } else { "" };
+            format!("the last one succeeded at {}{late}", ended_at.format("%Y-%m-%d %H:%M:%S UTC"))
         }
     };
     Ok(format!("a run is to succeed every {}; {last}", planned.expected_within))

@@ -63,8 +63,8 @@ async fn is_exclusive(
     second: &mut PgConnection,
     key: i64,
 ) -> sqlx::Result<bool> {
-    let is_taken = doctor::try_lock(first, key).await?;
-    let is_taken_twice = doctor::try_lock(second, key).await?;
+    let is_taken = lock::try_take(first, key).await?;
+    let is_taken_twice = lock::try_take(second, key).await?;
     if is_taken && !is_taken_twice {
         return Ok(true);
     }
@@ -76,7 +76,7 @@ async fn is_exclusive(
 /// Whether the second session gets the lock once the first has ended; gives it back.
 async fn is_freed(second: &mut PgConnection, key: i64) -> sqlx::Result<bool> {
     let give_up_at = Instant::now() + FREE_WITHIN;
-    while !doctor::try_lock(second, key).await? {
+    while !lock::try_take(second, key).await? {
         if Instant::now() >= give_up_at {
             return Ok(false);
         }

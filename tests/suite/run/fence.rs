@@ -29,7 +29,11 @@ async fn stage() -> Stage {
     let beginning =
         Beginning { id: run, parent: None, started_at: time(0), host: "test", version: "0" };
     let mut lock = connect(&ledger).await;
-    assert!(payment_monitor::store::lock::try_take(&mut lock).await.unwrap());
+    assert!(
+        payment_monitor::store::lock::try_take(&mut lock, payment_monitor::store::lock::RUN_LOCK)
+            .await
+            .unwrap()
+    );
     let holder = payment_monitor::store::lock::backend(&mut lock).await.unwrap();
     assert!(!jobs::begin(&mut connection, &beginning, holder + 1).await.unwrap());
     assert!(jobs::begin(&mut connection, &beginning, holder).await.unwrap());
