@@ -1,6 +1,6 @@
 //! The run lock: a session-level advisory lock, and what its session looks like to others.
 
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Row as _};
 use uuid::Uuid;
 
 /// The advisory lock's key: the first 8 bytes of SHA-256 of "payment-monitor run".
@@ -28,9 +28,11 @@ pub async fn try_take(connection: &mut PgConnection, key: i64) -> sqlx::Result<b
         .await
 }
 
-/// The server process behind a connection. Behind a pooler in transaction mode it changes.
+/// The server process behind a connection. Behind a pooler in transaction mode it changes; no
+/// statement is prepared for the question, because it would be in somebody else's session.
 pub async fn backend(connection: &mut PgConnection) -> sqlx::Result<i32> {
-    sqlx::query_scalar!(r#"SELECT pg_backend_pid() AS "pid!""#).fetch_one(connection).await
+    let row = sqlx::raw_sql("SELECT pg_backend_pid()").fetch_one(connection).await?;
+    row.try_get(0)
 }
 
 /// Whether this session, seen from any other, still holds the run lock.

@@ -1,6 +1,7 @@
 //! The database itself: server, schema, the login's rights, partitions, clock and schedule.
 
 use super::super::clock::Clock;
+use super::super::lock::refuse_pooler;
 use super::{Finding, Unsound};
 use crate::store::{Database, DatabaseError, connection, doctor, schedule, schema, telemetry};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -39,10 +40,12 @@ impl Ledger {
     }
 }
 
-/// Opens a connection, with the limits of a run's.
+/// Opens a connection, with the limits of a run's, unless a pooler gives each transaction another
+/// session: what such a database answers tells nothing.
 pub(super) async fn reach(database: Result<Database, String>) -> Result<Ledger, Unsound> {
     let database = database.map_err(Unsound::Wrong)?.named("payment-monitor doctor");
-    let connection = database.connect().await?;
+    let mut connection = database.connect().await?;
+    refuse_pooler(&database, &mut connection).await?;
     Ok(Ledger { database, connection, is_primary: false, is_current: false })
 }
 

@@ -1,7 +1,6 @@
-//! Lock and fence, tried from two connections: a pooler in transaction mode, or an engine that
-//! only looks like PostgreSQL, fails here.
+//! Lock and fence, tried from two connections: an engine that only looks like PostgreSQL fails
+//! here.
 
-use super::super::lock::refuse_pooler;
 use super::database::Ledger;
 use super::{Finding, Unsound};
 use crate::store::error::{Fault, fault};
@@ -22,9 +21,7 @@ const TRY_EVERY: Duration = Duration::from_millis(50);
 pub(super) async fn run_lock(ledger: &mut Ledger) -> Finding {
     ledger.require_primary()?;
     let Ledger { database, connection, .. } = ledger;
-    let mut first = database.connect().await?;
-    refuse_pooler(database, &mut first).await?;
-    let mut second = database.connect().await?;
+    let (mut first, mut second) = (database.connect().await?, database.connect().await?);
     let session = lock::backend(&mut first).await.map_err(|e| database.explain(&e))?;
     let key = doctor::lock_key(session);
     let kept_out = is_exclusive(&mut first, &mut second, key).await;

@@ -18,6 +18,10 @@ use std::time::Duration;
 /// How long the database may take for one check.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// The checks of a database that was reached.
+const OF_DATABASE: [&str; 7] =
+    ["schema", "grants", "run_lock", "fence", "partitions", "clock", "schedule"];
+
 /// What is to be examined.
 #[derive(Debug)]
 pub struct Asked {
@@ -70,13 +74,14 @@ impl From<DatabaseError> for Unsound {
 pub async fn examine(asked: Asked) -> Vec<Check> {
     let (clock, _) = Clock::start_after(None);
     let mut findings = Findings::default();
-    match database::reach(asked.database).await {
-        Ok(mut ledger) => of_database(&mut findings, &mut ledger, &clock, asked.clock_skew).await,
-        Err(why) => {
+    match within_time(database::reach(asked.database)).await {
+        Ok(Ok(mut ledger)) => {
+            of_database(&mut findings, &mut ledger, &clock, asked.clock_skew).await;
+        }
+        Ok(Err(why)) | Err(why) => {
             findings.note("database", Err(why));
-            findings.is_silent = true;
-            for name in ["schema", "grants", "run_lock", "fence", "partitions", "clock", "schedule"]
-            {
+            findings.is_over = true;
+            for name in OF_DATABASE {
                 findings.ask(name, std::future::pending()).await;
             }
         }
@@ -103,24 +108,30 @@ async fn of_database(
     findings.ask("schedule", database::schedule(ledger)).await;
 }
 
+/// Waits for an answer of the database's for a bounded time.
+async fn within_time<T>(answer: impl Future<Output = T>) -> Result<T, Unsound> {
+    tokio::time::timeout(CHECK_TIMEOUT, answer)
+        .await
+        .map_err(|_| Unsound::Wrong(RunError::NoAnswer(CHECK_TIMEOUT.as_secs()).told()))
+}
+
 #[derive(Default)]
 struct Findings {
     checks: Vec<Check>,
-    /// The database is not reached, or does not answer: it is not asked again.
-    is_silent: bool,
+    /// The database is not reached, can't be trusted or does not answer: it is not asked again.
+    is_over: bool,
 }
 
 impl Findings {
     /// Does a check of the database's, within a bounded time; whether all is well.
     async fn ask(&mut self, name: &'static str, check: impl Future<Output = Finding>) -> bool {
-        if self.is_silent {
-            let why = "the database gives no answer".to_owned();
+        if self.is_over {
+            let why = "the database is not asked any further".to_owned();
             return self.note(name, Err(Unsound::NotChecked(why)));
         }
-        let finding = tokio::time::timeout(CHECK_TIMEOUT, check).await.unwrap_or_else(|_| {
-            self.is_silent = true;
-            let silence = RunError::NoAnswer(CHECK_TIMEOUT.as_secs());
-            Err(Unsound::Wrong(silence.told()))
+        let finding = within_time(check).await.unwrap_or_else(|silence| {
+            self.is_over = true;
+            Err(silence)
         });
         self.note(name, finding)
     }
