@@ -1,11 +1,11 @@
 //! A real collector: the agent of the job's host as `otel/` configures it, with its queue on disk
 //! and no gateway behind it, on the same cores as everything else.
 
-use crate::job::cpu_time;
+use crate::job::{Cores, cpu_time};
 use anyhow::{Context as _, ensure};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 const COLLECTOR: &str = ".stack/bin/otelcol";
@@ -19,8 +19,9 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Starts one that keeps its queue in a folder; nothing where no collector was built.
-    pub fn start(folder: &Path) -> anyhow::Result<Option<Self>> {
+    /// Starts one that keeps its queue in a folder, on certain cores; nothing where no collector
+    /// was built.
+    pub fn start(folder: &Path, cores: &Cores) -> anyhow::Result<Option<Self>> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         if !root.join(COLLECTOR).exists() {
             println!("Not measured: there is no collector; `stack/build` makes one.\n");
@@ -30,7 +31,8 @@ impl Agent {
         let storage = folder.join("agent");
         std::fs::create_dir_all(&storage)?;
         let local = |port: u16| format!("127.0.0.1:{port}");
-        let process = Command::new(root.join(COLLECTOR))
+        let process = cores
+            .command(root.join(COLLECTOR))
             .arg("--config")
             .arg(root.join("otel/agent-job.yaml"))
             .env("OTELCOL_HOST_NAME", "bench")

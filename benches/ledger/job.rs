@@ -42,17 +42,43 @@ pub fn run<A: AsRef<OsStr>>(
     arguments: &[A],
     exit_code: i32,
 ) -> anyhow::Result<Finished> {
-    run_with(url, arguments, &[], exit_code)
+    run_with(url, arguments, &[], &Cores::default(), exit_code)
 }
 
-/// The same with more variables in the environment.
+/// The cores that a process and all that it starts are kept on; by default any.
+#[derive(Debug, Clone, Default)]
+pub struct Cores(pub Option<String>);
+
+impl Cores {
+    /// A program that is started on these cores.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let Some(cores) = &self.0 else { return Command::new(program) };
+        let mut command = Command::new("taskset");
+        command.args(["--cpu-list", cores]).arg(program);
+        command
+    }
+
+    /// Keeps a process that runs already on these cores, and what it will start.
+    pub fn keep(&self, pid: &str) -> anyhow::Result<()> {
+        let all =
+            || std::thread::available_parallelism().map(|cores| format!("0-{}", cores.get() - 1));
+        let cores = self.0.clone().map_or_else(all, Ok)?;
+        let mut taskset = Command::new("taskset");
+        taskset.args(["--all-tasks", "--cpu-list", "--pid", &cores, pid]).stdout(Stdio::null());
+        ensure!(taskset.status()?.success(), "process {pid} can't be kept on cores {cores}");
+        Ok(())
+    }
+}
+
+/// The same with more variables in the environment, on certain cores.
 pub fn run_with<A: AsRef<OsStr>>(
     url: &str,
     arguments: &[A],
     variables: &[(&str, &str)],
+    cores: &Cores,
     exit_code: i32,
 ) -> anyhow::Result<Finished> {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_payment-monitor"));
+    let mut command = cores.command(env!("CARGO_BIN_EXE_payment-monitor"));
     for (variable, _) in std::env::vars_os() {
         let name = variable.to_string_lossy();
         if ["PAYMENT_MONITOR_", "OTEL_", "RUST_LOG"].iter().any(|start| name.starts_with(start)) {

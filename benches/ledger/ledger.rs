@@ -1,6 +1,7 @@
 //! The private server with the ledgers that are measured, made by SQL: row n of the ledger is
 //! row n of the statement.
 
+use crate::job::Cores;
 use payment_monitor::postgres::{Options, PrivateServer, SUPERUSER};
 use payment_monitor::store::{Database, schema, seed};
 use secrecy::SecretString;
@@ -63,8 +64,7 @@ impl Company {
             FROM unnest(ARRAY['fsync', 'synchronous_commit', 'full_page_writes',
                 'shared_buffers', 'autovacuum']) name",
         );
-        let cores = std::thread::available_parallelism()?;
-        Ok(format!("{}; {cores} cores shared by server and clients.", settings.await?))
+        Ok(format!("{}; {} cores", settings.await?, std::thread::available_parallelism()?))
     }
 
     /// Whether commits wait for the disk, as a company's do. The others of these benchmarks don't.
@@ -80,6 +80,14 @@ impl Company {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         Ok(())
+    }
+
+    /// Keeps the server on certain cores: its processes, and those that it will start.
+    pub async fn keep_on(&mut self, cores: &Cores) -> anyhow::Result<()> {
+        let processes = "(SELECT split_part(pg_read_file('postmaster.pid'), E'\\n', 1)
+            || string_agg(' ' || pid, '') FROM pg_stat_activity)";
+        let processes = text(&mut self.maintenance, processes).await?;
+        processes.split(' ').try_for_each(|pid| cores.keep(pid))
     }
 
     /// A new database with the schema and nothing in it, opened as its owner.

@@ -58,7 +58,7 @@ async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let is_wanted = |part| arguments.only.is_empty() || arguments.only.contains(&part);
     let mut company = Company::start().await?;
-    println!("{}\n", company.described().await?);
+    println!("{}, shared by server and clients.\n", company.described().await?);
     if is_wanted(Part::Perform) {
         perform::measure(&mut company, &perform::Sizes::of(&arguments)).await?;
     }

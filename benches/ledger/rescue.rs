@@ -1,7 +1,7 @@
 //! A run that died with a very large plan: ending it, and telling its story.
 
 use crate::collector::Agent;
-use crate::job::{self, Finished, grouped, megabytes};
+use crate::job::{self, Cores, Finished, grouped, megabytes};
 use crate::ledger::{Company, sql};
 use anyhow::ensure;
 use sqlx::PgConnection;
@@ -42,9 +42,9 @@ pub async fn measure(company: &mut Company, operations: u64, is_large: bool) -> 
 /// What making its trace again takes, against a real collector.
 fn replay(company: &Company, url: &str, run: &str, operations: u64) -> anyhow::Result<()> {
     println!("## The trace of that run, made again\n");
-    let Some(agent) = Agent::start(company.folder())? else { return Ok(()) };
+    let Some(agent) = Agent::start(company.folder(), &Cores::default())? else { return Ok(()) };
     let endpoint = [("OTEL_EXPORTER_OTLP_ENDPOINT", agent.endpoint.as_str())];
-    let done = job::run_with(url, &["trace", "replay", run], &endpoint, 0)?;
+    let done = job::run_with(url, &["trace", "replay", run], &endpoint, &Cores::default(), 0)?;
     let spans = done.report["spans"].as_u64().unwrap_or_default();
     ensure!(spans > operations / 2, "{}", done.report);
     ensure!(done.report["telemetry"]["traces"]["acknowledged"] == spans, "{}", done.report);

@@ -1,11 +1,11 @@
-//! What telemetry costs: the same import with and without a real collector, in turns; with a
-//! database whose commits wait for the disk, as a company's do, and with one whose don't, where the
-//! cores are all that there is to wait for. Beside the time stands what CPU time the job and the
-//! collector took, because they share the cores with the server.
+//! What telemetry costs: the same import with and without a real collector, in turns; with the
+//! server on cores of its own, as it is meant, and with all of them on the same cores; with a
+//! database whose commits wait for the disk, as a company's do, and with one whose don't. Beside the
+//! time stands what CPU time the job and the collector took.
 
 use crate::Arguments;
 use crate::collector::Agent;
-use crate::job::{self, grouped, megabytes};
+use crate::job::{self, Cores, grouped, megabytes};
 use crate::ledger::{Company, add_users};
 use crate::statement;
 use anyhow::ensure;
@@ -14,6 +14,33 @@ use std::time::Duration;
 
 const EMPTY: &str = "bench_telemetry_empty";
 const TURN: &str = "bench_telemetry";
+
+/// Where the database's host ends and the job's begins.
+struct Place {
+    server: Cores,
+    job: Cores,
+    told: String,
+}
+
+impl Place {
+    /// Two hosts, where there are cores for two, and one.
+    fn all() -> anyhow::Result<Vec<Self>> {
+        let cores = std::thread::available_parallelism()?.get();
+        let shared = Self {
+            server: Cores::default(),
+            job: Cores::default(),
+            told: "shared by all".to_owned(),
+        };
+        if cores < 2 {
+            return Ok(vec![shared]);
+        }
+        let (server, job) =
+            (format!("0-{}", cores / 2 - 1), format!("{}-{}", cores / 2, cores - 1));
+        let told = format!("the server on {server}, job and collector on {job}");
+        let apart = Self { server: Cores(Some(server)), job: Cores(Some(job)), told };
+        Ok(vec![apart, shared])
+    }
+}
 
 /// What was measured, a figure (in seconds) per round.
 #[derive(Default)]
@@ -29,25 +56,29 @@ struct Rounds {
 
 pub async fn measure(company: &mut Company, arguments: &Arguments) -> anyhow::Result<()> {
     println!("## The same import with and without a collector\n");
-    let Some(agent) = Agent::start(company.folder())? else { return Ok(()) };
     let charges = if arguments.quick { 1_000 } else { 20_000 };
     let mut ledger = company.empty(EMPTY).await?;
     add_users(&mut ledger, charges).await?;
     drop(ledger);
     let path = statement::write(company.folder(), charges, u64::MAX)?;
-    for is_durable in [true, false] {
-        company.set_durable(is_durable).await?;
-        println!("{}\n", company.described().await?);
-        let rounds = rounds(company, &agent, &path, charges, arguments.rounds).await?;
-        rounds.print(charges);
+    for place in Place::all()? {
+        let Some(agent) = Agent::start(company.folder(), &place.job)? else { break };
+        company.keep_on(&place.server).await?;
+        for is_durable in [true, false] {
+            company.set_durable(is_durable).await?;
+            println!("{}, {}.\n", company.described().await?, place.told);
+            let at = (&agent, &place.job);
+            rounds(company, at, &path, charges, arguments.rounds).await?.print(charges);
+        }
     }
+    company.keep_on(&Cores::default()).await?;
     statement::remove(&path)?;
     company.drop(EMPTY).await
 }
 
 async fn rounds(
     company: &mut Company,
-    agent: &Agent,
+    (agent, cores): (&Agent, &Cores),
     path: &Path,
     charges: u64,
     count: u32,
@@ -55,12 +86,15 @@ async fn rounds(
     let mut rounds = Rounds::default();
     for _ in 0..count {
         let start = agent.cpu_time()?.as_secs_f64();
-        let without = turn(company, path, charges, None).await?;
+        let without = turn(company, path, cores, None).await?;
         let before = agent.cpu_time()?.as_secs_f64();
         rounds.idle_collector_cpu.push(before - start);
-        let with = turn(company, path, charges, Some(&agent.endpoint)).await?;
+        let with = turn(company, path, cores, Some(&agent.endpoint)).await?;
         rounds.collector_cpu.push(agent.cpu_time()?.as_secs_f64() - before);
         ensure!(with.report["telemetry"]["traces"]["dropped"] == 0, "{}", with.report);
+        for done in [&without, &with] {
+            ensure!(done.operations("applied") == charges, "{}", done.report);
+        }
         let seconds = |times: [Duration; 2]| times.map(|time| time.as_secs_f64());
         let [plain, traced] = seconds([without.time, with.time]);
         let [plain_cpu, traced_cpu] = seconds([without.cpu, with.cpu]);
@@ -101,15 +135,14 @@ fn listed(figures: &[f64]) -> String {
 async fn turn(
     company: &mut Company,
     path: &Path,
-    charges: u64,
+    cores: &Cores,
     endpoint: Option<&str>,
 ) -> anyhow::Result<job::Finished> {
     drop(company.copy(EMPTY, TURN).await?);
     let arguments = ["run", "--max-changes", "none", "--statement", &path.to_string_lossy()];
     let variables: Vec<_> =
         endpoint.map(|endpoint| ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)).into_iter().collect();
-    let done = job::run_with(&company.url(TURN), &arguments, &variables, 0)?;
-    ensure!(done.operations("applied") == charges, "{}", done.report);
+    let done = job::run_with(&company.url(TURN), &arguments, &variables, cores, 0)?;
     company.drop(TURN).await?;
     Ok(done)
 }

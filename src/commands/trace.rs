@@ -30,9 +30,9 @@ pub async fn trace(
     let id = show::find(&mut connection, name).await?;
     let (address, port) = database.address();
     let server = Server {
-        address: address.to_owned(),
+        address: address.into(),
         port,
-        namespace: format!("{}|{schema_name}", database.database()),
+        namespace: format!("{}|{schema_name}", database.database()).into(),
     };
     let spans = run::replay(&mut connection, &environment.telemetry, &server, id).await?;
     let account = delivery::deliver_retold(session, &environment, &[id]).await;

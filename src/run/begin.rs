@@ -153,9 +153,9 @@ async fn take(environment: &Environment, parent: Option<RunId>) -> Result<Prepar
         sampler: Mutex::new(Sampler::start()),
         performing: Mutex::default(),
         server: spans::Server {
-            address: address.to_owned(),
+            address: address.into(),
             port,
-            namespace: format!("{}|{schema_name}", database.database()),
+            namespace: format!("{}|{schema_name}", database.database()).into(),
         },
         phases: Mutex::default(),
         outcomes: Outcomes::default(),

@@ -12,7 +12,7 @@ use crate::domain::run::{Phase, RunId, Status, Summary};
 use crate::exit;
 use crate::store::{schedule, telemetry};
 use crate::telemetry::metrics::LedgerTotals;
-use crate::telemetry::{Describe as _, LiveSpan, Place, Traced, spans};
+use crate::telemetry::{Describe as _, LiveSpan, OperationSpan, Place, Traced, spans};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
@@ -76,14 +76,20 @@ pub fn end_of(clock: &Clock, phase: &Phase) -> DateTime<Utc> {
 }
 
 /// The span of an operation that begins now.
-pub fn operation(run: &Run, place: &Place, op: &Operation) -> LiveSpan {
-    LiveSpan::begin(&run.environment.telemetry, || {
+pub fn operation(run: &Run, place: &Place, op: &Operation) -> OperationSpan {
+    OperationSpan::begin(&run.environment.telemetry, || {
         spans::operation(run.id, &run.server, place.parent, op, run.clock.now())
     })
 }
 
 /// An operation came to its end: its span, its metrics, and a line if it was in vain.
-pub fn performed(run: &Run, span: &LiveSpan, op: &Operation, done: &Performed, took: Duration) {
+pub fn performed(
+    run: &Run,
+    mut span: OperationSpan,
+    op: &Operation,
+    done: &Performed,
+    took: Duration,
+) {
     let (outcome, attempts, error) = (done.outcome, done.attempts, done.error.as_deref());
     span.note(|span| spans::end_operation(span, outcome, attempts, error));
     if let Some(metrics) = run.environment.telemetry.metrics() {
@@ -108,7 +114,7 @@ pub fn performed(run: &Run, span: &LiveSpan, op: &Operation, done: &Performed, t
 }
 
 /// An attempt at an operation was in vain, and there is time for another.
-pub fn retrying(run: &Run, span: &LiveSpan, op: &Operation, why: &str) {
+pub fn retrying(run: &Run, span: &OperationSpan, op: &Operation, why: &str) {
     let _in_span = span.enter();
     if let Some(metrics) = run.environment.telemetry.metrics() {
         metrics.retried();
@@ -129,7 +135,7 @@ pub fn reconnecting(run: &Run) {
 }
 
 /// An operation came to no end; nothing was changed.
-pub fn unperformed(run: &Run, span: &LiveSpan, why: &str) {
+pub fn unperformed(run: &Run, mut span: OperationSpan, why: &str) {
     span.note(|span| spans::end_unperformed(span, why));
     span.end(run.clock.now());
 }

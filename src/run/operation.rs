@@ -8,7 +8,7 @@ use crate::domain::operation::{Action, Operation, Outcome};
 use crate::domain::run::Status;
 use crate::store::error::{Fault, brief, fault};
 use crate::store::{jobs, operations, refusals, results};
-use crate::telemetry::{LiveSpan, Place};
+use crate::telemetry::{OperationSpan, Place};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use tokio::time::Instant;
@@ -51,8 +51,8 @@ pub async fn perform(
     let (began, span) = (Instant::now(), observe::operation(run, place, operation));
     let ended = attempts(run, kept, operation, known_until, &span).await;
     match &ended {
-        Ok(done) => observe::performed(run, &span, operation, done, began.elapsed()),
-        Err(error) => observe::unperformed(run, &span, &error.to_string()),
+        Ok(done) => observe::performed(run, span, operation, done, began.elapsed()),
+        Err(error) => observe::unperformed(run, span, &error.to_string()),
     }
     ended
 }
@@ -62,7 +62,7 @@ async fn attempts(
     kept: &mut Kept,
     operation: &Operation,
     known_until: DateTime<Utc>,
-    span: &LiveSpan,
+    span: &OperationSpan,
 ) -> Result<Performed, RunError> {
     let give_up_at = Instant::now() + run.environment.retry_for;
     let mut pauses = retry::pauses();

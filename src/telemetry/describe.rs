@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use opentelemetry::trace::{Link, SpanContext, SpanId, SpanKind, Status};
 use opentelemetry::{InstrumentationScope, KeyValue, Value};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
+use std::borrow::Cow;
 use std::sync::LazyLock;
 use std::time::SystemTime;
 
@@ -16,31 +17,31 @@ pub(super) static SCOPE: LazyLock<InstrumentationScope> = LazyLock::new(|| {
 
 /// What a span is when it begins.
 #[derive(Debug)]
-pub struct Beginning<'a> {
+pub struct Beginning {
     pub ids: Ids,
     pub parent: Option<Ids>,
-    pub name: &'a str,
+    pub name: Cow<'static, str>,
     pub kind: SpanKind,
     pub start: DateTime<Utc>,
 }
 
-/// A span that can be told things: tracing's where it goes on, `SpanData` where it is past.
+/// A span that can be told things: tracing's, or one that is recorded as it is.
 pub trait Describe {
-    fn begin(beginning: Beginning<'_>) -> Self;
+    fn begin(beginning: Beginning) -> Self;
     fn set(&mut self, key: &'static str, value: impl Into<Value>);
     fn status(&mut self, status: Status);
     fn link(&mut self, to: SpanContext, attributes: Vec<KeyValue>);
 }
 
 impl Describe for SpanData {
-    fn begin(beginning: Beginning<'_>) -> Self {
+    fn begin(beginning: Beginning) -> Self {
         let Beginning { ids, parent, name, kind, start } = beginning;
         Self {
             span_context: ids.context(),
             parent_span_id: parent.map_or(SpanId::INVALID, |ids| ids.context().span_id()),
             parent_span_is_remote: false,
             span_kind: kind,
-            name: name.to_owned().into(),
+            name,
             start_time: start.into(),
             end_time: start.into(),
             attributes: Vec::with_capacity(16),

@@ -4,10 +4,15 @@
 use super::handle::Handle;
 use super::tracer::Traced;
 use chrono::{DateTime, Utc};
+use opentelemetry::trace::TraceContextExt as _;
+use opentelemetry::{Context, ContextGuard};
+use opentelemetry_sdk::trace::SpanData;
+use std::time::{Instant, SystemTime};
 use tracing::Span;
 use tracing::span::Entered;
 
-/// A span that has begun. Without an exporter it is nothing, and costs nothing.
+/// A span that has begun, of a run or a phase: of tracing's, so that what libraries say while it
+/// goes on is said in it. Without an exporter it is nothing, and costs nothing.
 #[derive(Debug, Default)]
 pub struct LiveSpan(Option<Traced>);
 
@@ -39,5 +44,59 @@ impl LiveSpan {
         if let Some(traced) = &self.0 {
             traced.end(at.into());
         }
+    }
+}
+
+/// The span of an operation that has begun. There are as many of them as operations, so they are
+/// not tracing's: its registry would be a third of what telemetry costs. Without an exporter it is
+/// nothing, and costs nothing.
+#[derive(Debug, Default)]
+pub struct OperationSpan(Option<Going>);
+
+#[derive(Debug)]
+struct Going {
+    handle: Handle,
+    span: SpanData,
+    began: Instant,
+}
+
+impl OperationSpan {
+    /// Begins a span, which is described only where spans are made.
+    pub fn begin(handle: &Handle, describe: impl FnOnce() -> SpanData) -> Self {
+        Self(handle.makes_spans().then(|| {
+            let (handle, span, began) = (handle.clone(), describe(), Instant::now());
+            Going { handle, span, began }
+        }))
+    }
+
+    /// Notes something on the span, until it has ended.
+    pub fn note(&mut self, change: impl FnOnce(&mut SpanData)) {
+        if let Some(going) = &mut self.0 {
+            change(&mut going.span);
+        }
+    }
+
+    /// What is said until the guard is dropped is said in this span.
+    pub fn enter(&self) -> Option<ContextGuard> {
+        let context = self.0.as_ref()?.span.span_context.clone();
+        Some(Context::new().with_remote_span_context(context).attach())
+    }
+
+    /// Ends and records the span.
+    pub fn end(mut self, at: DateTime<Utc>) {
+        self.record(|_| at.into());
+    }
+
+    fn record(&mut self, end: impl FnOnce(&Going) -> SystemTime) {
+        if let Some(mut going) = self.0.take() {
+            going.span.end_time = end(&going).max(going.span.start_time);
+            going.handle.record(going.span);
+        }
+    }
+}
+
+impl Drop for OperationSpan {
+    fn drop(&mut self) {
+        self.record(|going| going.span.start_time + going.began.elapsed());
     }
 }

@@ -30,7 +30,7 @@ pub use describe::{Describe, end};
 pub use handle::{Admission, Handle};
 pub use host::Sampler;
 pub use ids::Ids;
-pub use live::LiveSpan;
+pub use live::{LiveSpan, OperationSpan};
 pub use parts::{Parts, Place};
 pub use pipeline::{LogsLayer, Source, Telemetry};
 pub use probe::{Probe, probe};

@@ -9,6 +9,9 @@ use crate::domain::run::{RunId, Status, span_id};
 use chrono::{DateTime, Utc};
 use opentelemetry::trace::{SpanKind, Status as SpanStatus};
 use opentelemetry::{KeyValue, Value};
+use std::borrow::Cow;
+use std::sync::Arc;
+use uuid::Uuid;
 
 /// The root span of a run.
 pub fn root<S: Describe>(run: RunId, parent: Option<RunId>, start: DateTime<Utc>) -> S {
@@ -32,7 +35,7 @@ pub fn end_root(span: &mut impl Describe, status: Status, exit_code: u8, error: 
 
 /// The span of a phase.
 pub fn phase<S: Describe>(run: RunId, name: &str, start: DateTime<Utc>) -> S {
-    let mut span: S = internal(Ids::phase(run, name), Some(Ids::root(run)), name, start);
+    let mut span: S = internal(Ids::phase(run, name), Some(Ids::root(run)), name.to_owned(), start);
     span.set(names::RUN_ID, run.to_string());
     span
 }
@@ -56,10 +59,10 @@ pub fn link_part(perform: &mut impl Describe, run: RunId, number: u64) {
 /// Where operations are sent, as their spans say it.
 #[derive(Debug, Clone)]
 pub struct Server {
-    pub address: String,
+    pub address: Arc<str>,
     pub port: u16,
     /// `database|schema`.
-    pub namespace: String,
+    pub namespace: Arc<str>,
 }
 
 /// The span of an operation, by the conventions for database clients.
@@ -72,25 +75,30 @@ pub fn operation<S: Describe>(
 ) -> S {
     let summary = op.span_name();
     let ids = Ids { trace: parent.trace, span: span_id(op.id) };
-    let kind = SpanKind::Client;
-    let mut span = S::begin(Beginning { ids, parent: Some(parent), name: summary, kind, start });
+    let (name, kind) = (summary.into(), SpanKind::Client);
+    let mut span = S::begin(Beginning { ids, parent: Some(parent), name, kind, start });
     let verb = if op.action == Action::New { "INSERT" } else { "UPDATE" };
-    span.set(names::RUN_ID, run.to_string());
-    span.set(names::OPERATION_ID, op.id.to_string());
+    span.set(names::RUN_ID, text(run.0));
+    span.set(names::OPERATION_ID, text(op.id));
     span.set(names::OPERATION_ACTION, op.action.as_str());
-    span.set(names::DISCREPANCY_KIND, op.kind.clone());
-    span.set(names::PROVIDER_ID, op.provider_id.clone());
+    span.set(names::DISCREPANCY_KIND, Arc::from(&*op.kind));
+    span.set(names::PROVIDER_ID, Arc::from(&*op.provider_id));
     if let Some(user) = op.user_id {
         span.set(names::USER_ID, user.to_string());
     }
     span.set(names::DB_SYSTEM, "postgresql");
-    span.set(names::DB_NAMESPACE, server.namespace.clone());
+    span.set(names::DB_NAMESPACE, Arc::clone(&server.namespace));
     span.set(names::DB_OPERATION, verb);
     span.set(names::DB_COLLECTION, op.subject.table());
     span.set(names::DB_SUMMARY, summary);
-    span.set(names::SERVER_ADDRESS, server.address.clone());
+    span.set(names::SERVER_ADDRESS, Arc::clone(&server.address));
     span.set(names::SERVER_PORT, i64::from(server.port));
     span
+}
+
+/// An id as text, of which a copy costs nothing: exporters copy each span.
+fn text(id: Uuid) -> Arc<str> {
+    Arc::from(&*id.hyphenated().encode_lower(&mut Uuid::encode_buffer()))
 }
 
 /// Notes on an operation's span how it ended. The number of attempts is noted only where there
@@ -133,6 +141,11 @@ fn fail(span: &mut impl Describe, error_type: impl Into<Value>, why: &str) {
     span.status(SpanStatus::error(why.to_owned()));
 }
 
-fn internal<S: Describe>(ids: Ids, parent: Option<Ids>, name: &str, start: DateTime<Utc>) -> S {
-    S::begin(Beginning { ids, parent, name, kind: SpanKind::Internal, start })
+fn internal<S: Describe>(
+    ids: Ids,
+    parent: Option<Ids>,
+    name: impl Into<Cow<'static, str>>,
+    start: DateTime<Utc>,
+) -> S {
+    S::begin(Beginning { ids, parent, name: name.into(), kind: SpanKind::Internal, start })
 }

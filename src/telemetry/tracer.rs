@@ -26,16 +26,14 @@ use tracing_subscriber::registry::LookupSpan;
 
 /// The target of the run's spans.
 const TARGET: &str = "payment_monitor";
-/// Room for the attributes of an operation.
-const ATTRIBUTES: usize = 16;
 
 thread_local! {
     // A span starts synchronously in `begin`: what is set here can't reach another span.
     static NEXT: Cell<Option<(Ids, SystemTime)>> = const { Cell::new(None) };
 }
 
-/// A span of tracing's that goes on, and OpenTelemetry's that is made of it. What is noted on the
-/// latter does not go through the subscriber: for an operation that was half of telemetry's cost.
+/// A span of tracing's that goes on, and OpenTelemetry's that is made of it, on which things are
+/// noted.
 #[derive(Debug, Clone)]
 pub struct Traced {
     span: tracing::Span,
@@ -55,11 +53,11 @@ impl Traced {
 }
 
 impl Describe for Traced {
-    fn begin(beginning: Beginning<'_>) -> Self {
+    fn begin(beginning: Beginning) -> Self {
         let Beginning { ids, parent, name, kind, start: at } = beginning;
         let kind = if kind == SpanKind::Client { "client" } else { "internal" };
         let span =
-            info_span!(target: TARGET, parent: None, "span", otel.name = name, otel.kind = kind);
+            info_span!(target: TARGET, parent: None, "span", otel.name = &*name, otel.kind = kind);
         if let Some(parent) = parent {
             let parent = Context::new().with_remote_span_context(parent.context());
             // It is refused only where nobody listens to spans.
@@ -123,7 +121,6 @@ impl Tracer for Starter {
     fn build_with_context(&self, mut builder: SpanBuilder, parent: &Context) -> Span {
         if let Some((_, at)) = NEXT.get() {
             builder.start_time = Some(at);
-            builder.attributes.get_or_insert_with(|| Vec::with_capacity(ATTRIBUTES));
         }
         self.0.build_with_context(builder, parent)
     }

@@ -85,7 +85,7 @@ async fn part_traces_are_made_again_with_the_same_ids_and_parents() {
     let report = traced_run(&ledger, &collector).await;
     let again = Collector::start(Behaviour::Healthy).await;
     let telemetry = start(&small(&again));
-    let server = Server { address: String::new(), port: 0, namespace: String::new() };
+    let server = Server { address: "".into(), port: 0, namespace: "".into() };
     let mut connection = ledger.database().connect().await.unwrap();
     let id = report.summary.run_id.parse().unwrap();
     let spans = replay(&mut connection, &telemetry.handle(), &server, id).await.unwrap();

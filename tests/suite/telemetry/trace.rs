@@ -143,12 +143,13 @@ async fn a_run_stopped_by_sigterm_delivers_its_trace_and_its_account_adds_up() {
     let mut ledger = Ledger::with_users(1).await;
     let collector = Collector::start(Behaviour::Healthy).await;
     let program = program(&ledger, &collector);
-    let charges = (1..=6).map(|n| Charge::new(&format!("ch_{n}"), n));
+    // Enough that the signal is seen before the last one, however busy the machine is.
+    let charges = (1..=500).map(|n| Charge::new(&format!("ch_{n}"), n));
     let path = Listing::of(charges).write(program.folder.path());
     ledger.sql("BEGIN; LOCK TABLE payment_monitor_results IN ACCESS EXCLUSIVE MODE").await;
     let statement = path.to_str().unwrap();
-    let child =
-        program.spawn(&["run", "--settle", "0s", "--concurrency", "2", "--statement", statement]);
+    let limits = ["--settle", "0s", "--max-changes", "none", "--concurrency", "2"];
+    let child = program.spawn(&[&["run", "--statement", statement][..], &limits].concat());
     ledger.until_sessions_wait(2).await;
     let pid = child.id().to_string();
     let killed = std::process::Command::new("kill").args(["-TERM", &pid]).status();
