@@ -9,7 +9,7 @@ pub use shelf::{Shelf, ShelfError};
 
 use crate::demo;
 use crate::demo::simulation::Happening;
-use crate::store::error::fault;
+use crate::store::error::{brief, fault};
 use crate::store::simulation::{self, FORMAT, State};
 use crate::store::{Database, DatabaseError, connection, schema};
 use chrono::{DateTime, Utc};
@@ -36,8 +36,8 @@ pub enum SimulatorError {
     #[error(transparent)]
     Shelf(#[from] ShelfError),
     /// What the database may get over.
-    #[error("{}", crate::store::error::brief(.0))]
-    Passing(sqlx::Error),
+    #[error("{0}")]
+    Passing(String),
     #[error("making up the statement broke off")]
     BrokenOff(#[from] tokio::task::JoinError),
 }
@@ -80,13 +80,14 @@ impl Simulator {
         let database = database.named(PROGRAM);
         let connection = database.open().await.map_err(|error| {
             if fault(&error).may_pass() {
-                return SimulatorError::Passing(error);
+                return SimulatorError::Passing(brief(&error));
             }
             database.explain(&error).into()
         })?;
         let mut simulator = Self { database, connection, shelf };
-        connection::require_writable(&mut simulator.connection, &simulator.database).await?;
-        schema::require_current(&mut simulator.connection, &simulator.database).await?;
+        let Self { database, connection, .. } = &mut simulator;
+        connection::require_writable(connection, database).await.map_err(or_unreachable)?;
+        schema::require_current(connection, database).await.map_err(or_unreachable)?;
         let beginning = simulator.seed(seed).await?;
         Ok((simulator, beginning))
     }
@@ -157,10 +158,18 @@ impl Simulator {
     }
 }
 
+/// An answer that did not come may come later.
+fn or_unreachable(error: DatabaseError) -> SimulatorError {
+    match error {
+        DatabaseError::Unreachable { why, .. } => SimulatorError::Passing(why),
+        other => other.into(),
+    }
+}
+
 fn or_passing(doing: &'static str) -> impl FnOnce(sqlx::Error) -> SimulatorError {
     move |error| {
         if fault(&error).may_pass() {
-            SimulatorError::Passing(error)
+            SimulatorError::Passing(brief(&error))
         } else {
             DatabaseError::query(doing)(error).into()
         }
