@@ -14,6 +14,7 @@ use crate::store::simulation::{self, FORMAT, State};
 use crate::store::{Database, DatabaseError, connection, schema};
 use chrono::{DateTime, Utc};
 use sqlx::{Connection as _, PgConnection};
+use tokio::sync::oneshot;
 
 /// The name by which the server knows the simulator's connection: not one of the job's.
 const PROGRAM: &str = "simulator";
@@ -31,6 +32,11 @@ pub enum SimulatorError {
              {found}, this one knows {FORMAT}): begin anew in an empty database"
     )]
     Format { place: String, found: i32 },
+    #[error(
+        "the simulator needs the login that owns the ledger's tables and may create a schema in \
+             their database (not the job's): {why}"
+    )]
+    Privilege { why: String },
     #[error(transparent)]
     Database(#[from] DatabaseError),
     #[error(transparent)]
@@ -39,7 +45,7 @@ pub enum SimulatorError {
     #[error("{0}")]
     Passing(String),
     #[error("making up the statement broke off")]
-    BrokenOff(#[from] tokio::task::JoinError),
+    BrokenOff(#[from] oneshot::error::RecvError),
 }
 
 /// How a simulation begins.
@@ -151,10 +157,13 @@ impl Simulator {
         let state = simulation::state(&mut self.connection).await.map_err(failed())?;
         let listing = simulation::listing(&mut self.connection, as_of).await.map_err(failed())?;
         let shelf = self.shelf.clone();
-        let putting = tokio::task::spawn_blocking(move || {
-            shelf.put(&demo::simulation::statement(state.steps(), as_of, listing).files)
+        let (done, put) = oneshot::channel();
+        // Not one of the runtime's threads: the program's end waits for these.
+        std::thread::spawn(move || {
+            let statement = demo::simulation::statement(state.steps(), as_of, listing);
+            let _ = done.send(shelf.put(&statement.files));
         });
-        Ok(putting.await??)
+        Ok(put.await??)
     }
 }
 
@@ -168,8 +177,11 @@ fn or_unreachable(error: DatabaseError) -> SimulatorError {
 
 fn or_passing(doing: &'static str) -> impl FnOnce(sqlx::Error) -> SimulatorError {
     move |error| {
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
         if fault(&error).may_pass() {
             SimulatorError::Passing(brief(&error))
+        } else if code.as_deref() == Some("42501") {
+            SimulatorError::Privilege { why: brief(&error) }
         } else {
             DatabaseError::query(doing)(error).into()
         }

@@ -86,6 +86,11 @@ async fn what_it_can_not_work_on_is_named_and_left() {
     assert!(refused.stderr.contains("did not make"), "{}", refused.stderr);
     assert!(!path.exists());
 
+    let empty = Ledger::empty().await;
+    let refused = Program::on(&empty).run(&arguments(path.to_str().unwrap(), &[])).await;
+    assert_eq!(refused.code, 3);
+    assert!(refused.stderr.contains("needs the login that owns"), "{}", refused.stderr);
+
     seed::create_database(&mut ledger.admin, "simulate_not_migrated").await.unwrap();
     let url = ledger.server().url(SUPERUSER, "simulate_not_migrated");
     let bare = Program::new().with("DATABASE_URL", &url);
