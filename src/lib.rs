@@ -4,6 +4,8 @@
 //! ```text
 //! main -> commands -> run, archive -> store, statement, reconcile, audit -> domain
 //!
+//! main -> commands -> simulator -> store -> demo -> domain
+//!
 //! begin -> rescue -> fetch -> compare -> plan -> guard -> perform -> finish
 //! ```
 
@@ -16,6 +18,7 @@ pub mod exit;
 pub mod postgres;
 pub mod reconcile;
 pub mod run;
+pub mod simulator;
 pub mod statement;
 pub mod store;
 pub mod telemetry;
