@@ -2,10 +2,12 @@
 
 mod failures;
 mod schedule;
+mod simulate;
 mod suspicious;
 
 pub use failures::{By, FailuresArgs};
 pub use schedule::ScheduleArgs;
+pub use simulate::SimulateArgs;
 pub use suspicious::{
     BacktestArgs, FindingsArgs, ParameterArgs, SetArgs, Severity, SnoozeArgs, SuspiciousArgs,
     SuspiciousCommand,
@@ -96,6 +98,8 @@ pub struct TelemetryFlags {
 pub enum Command {
     /// Show everything on a made-up company: no set-up, no database, no collector
     Demo(DemoArgs),
+    /// Keep the demo's company alive on an empty database of your own, until a signal
+    Simulate(SimulateArgs),
     /// Create or upgrade the schema of `DATABASE_URL` (as its owner)
     Migrate,
     /// Check all that a run needs: database, rights, locks, clock, collector, statement

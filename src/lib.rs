@@ -16,6 +16,7 @@ pub mod exit;
 pub mod postgres;
 pub mod reconcile;
 pub mod run;
+pub mod simulator;
 pub mod statement;
 pub mod store;
 pub mod telemetry;

@@ -16,6 +16,7 @@ mod runs;
 mod schedule;
 mod session;
 mod show;
+mod simulate;
 mod suspicious;
 mod trace;
 
@@ -74,6 +75,7 @@ fn with_session(cli: &Cli, printer: Printer) -> u8 {
 async fn command(cli: &Cli, printer: Printer, session: &Session) -> anyhow::Result<u8> {
     match &cli.command {
         Command::Demo(args) => Box::pin(demo::demo(session, printer, args)).await,
+        Command::Simulate(args) => Box::pin(simulate::simulate(session, printer, args)).await,
         Command::Migrate => migrate::migrate(session, printer).await,
         Command::Doctor(_) => Box::pin(doctor::doctor(session, printer)).await,
         Command::Run(args) => Box::pin(run::run(session, printer, args)).await,

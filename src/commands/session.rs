@@ -171,7 +171,11 @@ fn console(format: LogFormat) -> EnvFilter {
         .fold(console, |console, off| console.add_directive(off.parse().expect("a directive")))
 }
 
-fn listen() -> anyhow::Result<Stop> {
+/// Listens for SIGINT and SIGTERM: the first asks to stop, the second ends the program.
+///
+/// # Errors
+/// The system's.
+pub fn listen() -> anyhow::Result<Stop> {
     use tokio::signal::unix::{SignalKind, signal};
     let (stopper, stop) = Stop::channel();
     let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;

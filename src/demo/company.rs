@@ -75,6 +75,14 @@ impl PaymentRow {
         self.failure_message = Some(decline.message.to_owned());
     }
 
+    /// The payment as gone through.
+    pub(super) fn make_succeeded(&mut self) {
+        "succeeded".clone_into(&mut self.status);
+        self.amount_captured_minor = self.amount_minor;
+        self.failure_code = None;
+        self.failure_message = None;
+    }
+
     /// A success of which nothing has been given back and nothing is disputed.
     pub(super) fn is_plain_success(&self) -> bool {
         self.status == "succeeded" && self.amount_refunded_minor == 0 && !self.disputed

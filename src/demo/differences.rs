@@ -14,7 +14,7 @@ use std::collections::HashSet;
 
 /// What the provider lists; customers only where the ledger does not know who they are.
 #[derive(Debug, Clone)]
-pub(super) struct Listing {
+pub struct Listing {
     pub charges: Vec<Listed<PaymentRow>>,
     pub subscriptions: Vec<Listed<SubscriptionRow>>,
     /// The provider's id, the user's id, and when the customer was made.

@@ -13,10 +13,10 @@ use rand_chacha::ChaCha20Rng;
 pub(super) const DAYS: i64 = 56;
 /// How often a declined payment is tried again at most.
 const RETRIES_MAX: u32 = 3;
-const GUESTS_PERCENT: u32 = 6;
+pub(super) const GUESTS_PERCENT: u32 = 6;
 
 /// How busy each hour of the day (UTC) is.
-const HOURS: [u32; 24] =
+pub(super) const HOURS: [u32; 24] =
     [2, 1, 1, 1, 1, 2, 3, 5, 8, 10, 10, 9, 8, 9, 9, 9, 8, 8, 9, 10, 9, 6, 4, 3];
 
 /// Someone about to pay: a customer, or a guest with a card used once.

@@ -14,12 +14,16 @@ mod people;
 mod planted;
 mod provider;
 mod random;
+pub mod simulation;
 mod statement;
 #[cfg(test)]
 mod tests;
 
 pub use company::{Company, PaymentRow, SubscriptionRow, UserRow};
+pub use differences::Listing;
 pub use expectation::{Expectation, REFUSED_BY, Refusal};
+pub use pairs::{Listed, Pair};
+pub use people::{Money, Person};
 pub use planted::{PATTERNS, Planted};
 pub use statement::{ACCOUNT, File, Statement};
 
@@ -100,6 +104,20 @@ pub fn generate(seed: u64, now: DateTime<Utc>) -> Demo {
     let events = events(rng, times);
     let planted = events.planting.planted.clone();
     let (company, listing, expected) = differences::spread(rng, times, events);
-    let statement = statement::package(times, &listing);
+    // Before the oldest record of any kind, so that what the statement leaves out is missing
+    // rather than out of its sight.
+    let since = times.now - Duration::days(400);
+    let statement = statement::package(times.as_of, Some(since), &listing);
     Demo { company, statement, expected, planted }
+}
+
+/// Both sides at `now` as records, for who goes on from there: the company, its customers as
+/// the provider knows them, and what the provider lists.
+pub fn both_sides(seed: u64, now: DateTime<Utc>) -> (Company, Vec<Person>, Listing) {
+    let rng = &mut ChaCha20Rng::seed_from_u64(seed);
+    let times = Times::at(now);
+    let events = events(rng, times);
+    let people = events.people.clone();
+    let (company, listing, _) = differences::spread(rng, times, events);
+    (company, people, listing)
 }

@@ -4,18 +4,31 @@
 
 use super::Expectation;
 use crate::domain::{Kind, Reason};
+use chrono::{DateTime, Utc};
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha20Rng;
 
 /// A row as the statement lists it: the provider knows customers, not users.
-#[derive(Debug, Clone)]
-pub(super) struct Listed<T> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed<T> {
     pub row: T,
     pub customer: Option<String>,
+    /// Statements of an earlier time do not list it.
+    pub from: Option<DateTime<Utc>>,
+    /// Statements of this time and later ones do not list it any more.
+    pub until: Option<DateTime<Utc>>,
+}
+
+impl<T> Listed<T> {
+    /// In every statement.
+    pub fn always(row: T, customer: Option<String>) -> Self {
+        Self { row, customer, from: None, until: None }
+    }
 }
 
 /// A record on both sides.
-pub(super) struct Pair<T> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pair<T> {
     pub ledger: Option<T>,
     /// Usually one; none where the provider does not list it, two where it does so twice.
     pub listed: Vec<Listed<T>>,
@@ -52,7 +65,7 @@ impl<'a, T: Clone> Pairs<'a, T> {
             (0..rows.len()).filter(|at| !stays_equal(&rows[*at])).collect();
         untouched.shuffle(rng);
         let pair = |row: T| Pair {
-            listed: vec![Listed { customer: customer(&row), row: row.clone() }],
+            listed: vec![Listed::always(row.clone(), customer(&row))],
             ledger: Some(row),
         };
         Self { all: rows.into_iter().map(pair).collect(), untouched, rng, expected }

@@ -36,8 +36,8 @@ const STATUSES: [(&str, u32); 5] =
     [("active", 82), ("trialing", 6), ("past_due", 6), ("unpaid", 1), ("canceled", 5)];
 
 /// A customer, with what the ledger does not record of one.
-#[derive(Debug, Clone)]
-pub(super) struct Person {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
     pub user: UserRow,
     /// The provider's id of this person, whether or not the ledger knows it.
     pub customer: String,
@@ -52,8 +52,8 @@ pub(super) struct Person {
 }
 
 /// A currency with what a dollar is worth in it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Money {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Money {
     pub code: Currency,
     minor_per_dollar: i64,
 }
@@ -66,6 +66,12 @@ impl Money {
 
     pub fn dollars() -> Self {
         Self::of("USD", 100)
+    }
+
+    /// One of those that the company's customers pay in.
+    pub fn of_code(code: &str) -> Option<Self> {
+        let known = CURRENCIES.iter().find(|currency| currency.0 == code);
+        known.map(|(code, _, minor_per_dollar)| Self::of(code, *minor_per_dollar))
     }
 
     fn of(code: &str, minor_per_dollar: i64) -> Self {
@@ -99,8 +105,12 @@ pub(super) fn sign_up(rng: &mut ChaCha20Rng, times: Times) -> Vec<Person> {
 pub(super) fn number(people: &mut [Person]) {
     for (id, person) in (1..).zip(people) {
         person.user.id = id;
-        person.user.email = format!("user{id}@example.com");
+        person.user.email = address(id);
     }
+}
+
+pub(super) fn address(user_id: i64) -> String {
+    format!("user{user_id}@example.com")
 }
 
 pub(super) fn person(rng: &mut ChaCha20Rng, created_at: DateTime<Utc>) -> Person {
@@ -130,6 +140,16 @@ pub(super) fn plan_cents(rng: &mut ChaCha20Rng) -> i64 {
     random::weighted(rng, &PLANS, |plan| plan.1).2 * 100
 }
 
+/// The price of this plan in US cents.
+pub(super) fn cents_of(plan: &str) -> i64 {
+    PLANS.iter().find(|known| known.0 == plan).map_or(900, |known| known.2 * 100)
+}
+
+/// How long a plan is paid for.
+pub(super) fn period(plan: &str) -> Duration {
+    Duration::days(if plan.ends_with("_yearly") { 365 } else { 30 })
+}
+
 /// A plan other than the one given.
 pub(super) fn another_plan(rng: &mut ChaCha20Rng, plan: &str) -> &'static str {
     loop {
@@ -137,6 +157,26 @@ pub(super) fn another_plan(rng: &mut ChaCha20Rng, plan: &str) -> &'static str {
         if drawn != plan {
             return drawn;
         }
+    }
+}
+
+/// A subscription that begins now.
+pub(super) fn new_subscription(
+    rng: &mut ChaCha20Rng,
+    person: &Person,
+    now: DateTime<Utc>,
+) -> SubscriptionRow {
+    let plan = random::weighted(rng, &PLANS, |plan| plan.1).0;
+    SubscriptionRow {
+        id: 0,
+        user_id: Some(person.user.id),
+        provider_subscription_id: random::id(rng, "sub_1", 23),
+        plan: plan.to_owned(),
+        status: "active".to_owned(),
+        current_period_end: Some(now + period(plan)),
+        created_at: now,
+        updated_at: now,
+        removed_at: None,
     }
 }
 

@@ -2,14 +2,16 @@
 //! customers as NDJSON, and the manifest that proves the listing complete.
 
 use super::differences::Listing;
-use super::{Times, provider};
-use chrono::{DateTime, Duration, SecondsFormat, Utc};
+use super::provider;
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::io::Write;
 
 /// The provider's account that the demo's company has.
 pub const ACCOUNT: &str = "acct_1DemoCompany";
+/// The file that the charges are in.
+pub(super) const CHARGES: &str = "charges.ndjson.gz";
 const SUBSCRIPTIONS_PER_PAGE: usize = 100;
 
 /// The statement's directory, in memory.
@@ -36,7 +38,12 @@ impl Statement {
     }
 }
 
-pub(super) fn package(times: Times, listing: &Listing) -> Statement {
+/// `since` is where the window opens that the manifest declares; it declares none without.
+pub(super) fn package(
+    as_of: DateTime<Utc>,
+    since: Option<DateTime<Utc>>,
+    listing: &Listing,
+) -> Statement {
     let charges: Vec<Value> = listing.charges.iter().map(provider::charge).collect();
     let subscriptions: Vec<Value> =
         listing.subscriptions.iter().map(provider::subscription).collect();
@@ -48,7 +55,7 @@ pub(super) fn package(times: Times, listing: &Listing) -> Statement {
 
     let mut files = vec![
         File {
-            name: "charges.ndjson.gz".to_owned(),
+            name: CHARGES.to_owned(),
             records: charges.len(),
             bytes: compressed(&ndjson(&charges)),
         },
@@ -59,8 +66,8 @@ pub(super) fn package(times: Times, listing: &Listing) -> Statement {
         },
     ];
     files.extend(pages(&subscriptions));
-    files.push(manifest(times, &files));
-    Statement { as_of: times.as_of, files }
+    files.push(manifest(as_of, since, &files));
+    Statement { as_of, files }
 }
 
 fn ndjson(records: &[Value]) -> Vec<u8> {
@@ -95,9 +102,7 @@ fn pages(subscriptions: &[Value]) -> Vec<File> {
         .collect()
 }
 
-/// The window opens before the oldest record of any kind, so that what the statement leaves
-/// out is missing rather than out of its sight.
-fn manifest(times: Times, files: &[File]) -> File {
+fn manifest(as_of: DateTime<Utc>, since: Option<DateTime<Utc>>, files: &[File]) -> File {
     let time = |at: DateTime<Utc>| at.to_rfc3339_opts(SecondsFormat::Secs, true);
     let listed: Vec<Value> = files
         .iter()
@@ -108,10 +113,10 @@ fn manifest(times: Times, files: &[File]) -> File {
         .collect();
     let manifest = json!({
         "version": 1,
-        "as_of": time(times.as_of),
+        "as_of": time(as_of),
         "account": ACCOUNT,
         "livemode": true,
-        "window": { "since": time(times.now - Duration::days(400)), "until": null },
+        "window": since.map(|since| json!({ "since": time(since), "until": null })),
         "covers": ["payments", "subscriptions"],
         "files": listed,
     });

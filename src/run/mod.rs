@@ -34,6 +34,7 @@ pub use preview::{Preview, preview};
 pub use replay::replay;
 pub use report::Report;
 pub use rescue::rescue_only;
+pub use retry::pauses;
 pub use stop::{Signal, Stop};
 
 use crate::reconcile::{Limit, Pin};

@@ -69,6 +69,8 @@ pub(super) fn find(paths: &[PathBuf]) -> Result<Listing, StatementError> {
         return Err(StatementError::NoPath);
     }
     let mut files = Vec::new();
+    // A link is followed once: it may lead to another statement before this one is read.
+    let paths = &paths.iter().map(|path| followed(path)).collect::<Vec<_>>();
     for path in paths {
         let metadata = metadata(path)?;
         if metadata.is_dir() {
@@ -89,6 +91,12 @@ impl Identity {
     fn inode_of(self, other: &Found) -> bool {
         cfg!(unix) && self.inode == other.identity.inode
     }
+}
+
+/// Where a symbolic link leads; any other path as it is.
+fn followed(path: &Path) -> PathBuf {
+    let target = path.is_symlink().then(|| fs::canonicalize(path).ok());
+    target.flatten().unwrap_or_else(|| path.to_owned())
 }
 
 fn metadata(path: &Path) -> Result<Metadata, StatementError> {

@@ -27,6 +27,7 @@ pub mod runs;
 pub mod schedule;
 pub mod schema;
 pub mod seed;
+pub mod simulation;
 pub mod staging;
 pub mod telemetry;
 

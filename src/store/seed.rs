@@ -36,12 +36,7 @@ pub async fn create_writer(
 pub async fn load(connection: &mut PgConnection, company: &Company) -> sqlx::Result<()> {
     let mut rows = Rows::new();
     company.users.iter().for_each(|row| user(&mut rows, row));
-    copy(
-        connection,
-        "COPY users (id, provider_customer_id, email, created_at) FROM STDIN",
-        &mut rows,
-    )
-    .await?;
+    copy(connection, COPY_USERS, &mut rows).await?;
     company.payments.iter().for_each(|row| payment(&mut rows, row));
     copy(connection, COPY_PAYMENTS, &mut rows).await?;
     company.subscriptions.iter().for_each(|row| subscription(&mut rows, row));
@@ -64,6 +59,8 @@ pub async fn add_rule(connection: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::raw_sql(AssertSqlSafe(add)).execute(connection).await.map(drop)
 }
 
+pub(super) const COPY_USERS: &str =
+    "COPY users (id, provider_customer_id, email, created_at) FROM STDIN";
 const COPY_PAYMENTS: &str = "COPY payments (id, user_id, provider_payment_id, status, \
     amount_minor, amount_captured_minor, amount_refunded_minor, disputed, currency, \
     failure_code, failure_message, payment_method_fingerprint, created_at, updated_at, \
@@ -71,7 +68,7 @@ const COPY_PAYMENTS: &str = "COPY payments (id, user_id, provider_payment_id, st
 const COPY_SUBSCRIPTIONS: &str = "COPY subscriptions (id, user_id, provider_subscription_id, \
     plan, status, current_period_end, created_at, updated_at, removed_at) FROM STDIN";
 
-async fn copy(
+pub(super) async fn copy(
     connection: &mut PgConnection,
     statement: &'static str,
     rows: &mut Rows,
@@ -81,7 +78,7 @@ async fn copy(
     copy.finish().await.map(drop)
 }
 
-fn user(rows: &mut Rows, user: &UserRow) {
+pub(super) fn user(rows: &mut Rows, user: &UserRow) {
     rows.integer(user.id)
         .text_or_null(user.provider_customer_id.as_deref())
         .text(&user.email)

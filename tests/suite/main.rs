@@ -12,5 +12,6 @@ mod failures;
 mod grafana;
 mod plans;
 mod run;
+mod simulate;
 mod suspicious;
 mod telemetry;

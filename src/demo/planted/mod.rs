@@ -5,8 +5,8 @@
 //! customers and guests show it together (`totals`). A user made for one pattern may show
 //! others too: who tries out cards also fails often.
 
-mod totals;
-mod users;
+pub(super) mod totals;
+pub(super) mod users;
 
 use super::company::PaymentRow;
 use super::declines::Decline;
@@ -82,12 +82,14 @@ pub(super) fn plant(
         let made_for_it = |person: &&Person| person.planted == Some(kind.pattern);
         let person = people.iter().find(made_for_it).expect("a user who joined for it");
         planting.payments.extend(users::past(rng, times, person, &kind.past));
-        let payments = (kind.acts)(rng, times, person);
+        let starts = (kind.starts)(rng, times, person);
+        let payments = (kind.acts)(rng, starts, person);
         planting.add(kind.pattern, Some(person.user.id), None, payments);
     }
     let mut crowd = totals::Crowd::gather(rng, times, people, ordinary);
     for kind in &totals::KINDS {
-        let payments = (kind.happens)(rng, times, &mut crowd);
+        let starts = (kind.starts)(rng, times);
+        let payments = (kind.happens)(rng, starts, &mut crowd);
         planting.add(kind.pattern, None, kind.failure_code, payments);
     }
     planting
@@ -111,7 +113,7 @@ impl Planting {
 }
 
 /// A payment that went through, or failed for this reason.
-fn attempt(
+pub(super) fn attempt(
     rng: &mut ChaCha20Rng,
     at: DateTime<Utc>,
     buyer: &Buyer,

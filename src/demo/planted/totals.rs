@@ -1,6 +1,6 @@
 //! The patterns that show in the total only: each customer and guest has one more payment.
 //!
-//! Each has a day on which no user was made to do anything unusual.
+//! In a company's history each has a day on which no user was made to do anything unusual.
 
 use super::{attempt, fate, moments};
 use crate::demo::company::PaymentRow;
@@ -15,12 +15,14 @@ use rand_chacha::ChaCha20Rng;
 use std::collections::HashSet;
 
 /// How a pattern comes about among ordinary customers.
-pub(super) struct Kind {
+pub(in crate::demo) struct Kind {
     pub pattern: &'static str,
     /// The code with which nearly all of the failures came.
     pub failure_code: Option<&'static str>,
-    /// The payments that show the pattern, in order.
-    pub happens: fn(&mut ChaCha20Rng, Times, &mut Crowd) -> Vec<PaymentRow>,
+    /// When it begins.
+    pub starts: fn(&mut ChaCha20Rng, Times) -> DateTime<Utc>,
+    /// The payments from then on that show the pattern, in order.
+    pub happens: fn(&mut ChaCha20Rng, DateTime<Utc>, &mut Crowd) -> Vec<PaymentRow>,
 }
 
 const FAILURE_RATE_DAYS_AGO: i64 = 1;
@@ -28,21 +30,32 @@ const DOMINANT_CODE_DAYS_AGO: i64 = 6;
 const DOMINANT_CODE: &str = "processing_error";
 const GUESTS_PERCENT: u32 = 25;
 
-pub(super) const KINDS: [Kind; 2] = [
-    Kind { pattern: "failure_rate", failure_code: None, happens: issuer_in_trouble },
+pub(in crate::demo) const KINDS: [Kind; 2] = [
+    Kind {
+        pattern: "failure_rate",
+        failure_code: None,
+        starts: in_a_full_hour,
+        happens: issuer_in_trouble,
+    },
     Kind {
         pattern: "dominant_failure_code",
         failure_code: Some(DOMINANT_CODE),
+        starts: in_busy_hours,
         happens: processor_in_trouble,
     },
 ];
 
 /// Customers who can have a failure more and stay ordinary, each drawn once.
-pub(super) struct Crowd<'a> {
+pub(in crate::demo) struct Crowd<'a> {
     waiting: Vec<&'a Person>,
 }
 
 impl<'a> Crowd<'a> {
+    /// Of these, in this order from the last one on.
+    pub fn of(waiting: Vec<&'a Person>) -> Self {
+        Self { waiting }
+    }
+
     /// Who signed up before the last two weeks, and had no failure in the last eight days.
     pub fn gather(
         rng: &mut ChaCha20Rng,
@@ -79,9 +92,16 @@ impl<'a> Crowd<'a> {
     }
 }
 
+fn in_a_full_hour(rng: &mut ChaCha20Rng, times: Times) -> DateTime<Utc> {
+    times.midnight(FAILURE_RATE_DAYS_AGO) + Duration::hours(rng.random_range(9..=18))
+}
+
 /// A card issuer's trouble: for one full hour more than half of all payments fail.
-fn issuer_in_trouble(rng: &mut ChaCha20Rng, times: Times, crowd: &mut Crowd) -> Vec<PaymentRow> {
-    let hour = times.midnight(FAILURE_RATE_DAYS_AGO) + Duration::hours(rng.random_range(9..=18));
+fn issuer_in_trouble(
+    rng: &mut ChaCha20Rng,
+    hour: DateTime<Utc>,
+    crowd: &mut Crowd,
+) -> Vec<PaymentRow> {
     let attempts = rng.random_range(40..=60);
     let fails = fate(rng, attempts, attempts * 3 / 5);
     moments(rng, hour, Duration::hours(1), attempts)
@@ -94,10 +114,17 @@ fn issuer_in_trouble(rng: &mut ChaCha20Rng, times: Times, crowd: &mut Crowd) -> 
         .collect()
 }
 
+fn in_busy_hours(rng: &mut ChaCha20Rng, times: Times) -> DateTime<Utc> {
+    times.midnight(DOMINANT_CODE_DAYS_AGO) + Duration::hours(rng.random_range(8..=16))
+}
+
 /// The processor's trouble: for three busy hours half of the payments fail, and nearly all of
 /// those with one code.
-fn processor_in_trouble(rng: &mut ChaCha20Rng, times: Times, crowd: &mut Crowd) -> Vec<PaymentRow> {
-    let hour = times.midnight(DOMINANT_CODE_DAYS_AGO) + Duration::hours(rng.random_range(8..=16));
+fn processor_in_trouble(
+    rng: &mut ChaCha20Rng,
+    hour: DateTime<Utc>,
+    crowd: &mut Crowd,
+) -> Vec<PaymentRow> {
     let failures = rng.random_range(25..=35);
     let mut with_another_code = rng.random_range(0..=2);
     let fails = fate(rng, failures * 2, failures);
