@@ -54,6 +54,18 @@ fn images_are_pinned_and_the_same_as_the_tests_servers() {
 }
 
 #[test]
+fn an_image_of_ours_is_built_by_one_service_and_asked_of_no_registry() {
+    let compose = compose();
+    let ours = |image: &Value| image.as_str().is_some_and(|i| i.starts_with("payment-monitor"));
+    let ours: Vec<_> = services(&compose).filter(|(_, s)| ours(&s["image"])).collect();
+    let built = ours.iter().filter(|(_, s)| s["build"].is_object());
+    let mut built: Vec<&str> = built.filter_map(|(_, s)| s["image"].as_str()).collect();
+    built.sort_unstable();
+    assert_eq!(built, ["payment-monitor", "payment-monitor-cron", "payment-monitor-queues"]);
+    assert!(ours.iter().all(|(_, service)| service["pull_policy"] == "never"));
+}
+
+#[test]
 fn mounted_files_are_there_and_can_not_be_changed_from_inside() {
     for (name, service) in services(&compose()) {
         for mount in strings(&service["volumes"]) {
