@@ -19,6 +19,10 @@ test-all:
 stack *arguments:
     stack/test {{ arguments }}
 
+# docker-compose.yml, started with stand-ins for the registries' images, and asked
+containers:
+    stack/compose
+
 # the fault campaign in its long form: `just faults --seed 8 SIGSTOP`
 faults *arguments:
     cargo test --locked --test faults -- --include-ignored --seconds 60 {{ arguments }}

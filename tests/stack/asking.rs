@@ -39,10 +39,14 @@ pub struct Backend {
 
 impl Backend {
     pub fn on(port: u16) -> Self {
+        Self::at(&format!("127.0.0.1:{port}"))
+    }
+
+    pub fn at(address: &str) -> Self {
         // The client wants one even where it will never encrypt; the first to install it wins.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
-        Self { client, address: format!("http://127.0.0.1:{port}") }
+        Self { client, address: format!("http://{address}") }
     }
 
     pub async fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Value, String> {
