@@ -103,7 +103,8 @@ fn commands(document: &str) -> Vec<Block> {
 
 #[test]
 fn blocks_are_read_with_their_hosts_and_lines() {
-    let document = "# T\n\n## A: on every host\nb\n\n    c\n    d\n\n    e\n## B: on the job's host\n\n    f\n";
+    let document = "# T\n\n## A: on every host\nb\n\n    c\n    d\n\n    e\n\
+        ## B: on the job's host\n\n    f\n";
     let blocks = commands(document);
     let told: Vec<_> = blocks.iter().map(|b| (b.line, b.host, b.text.as_str())).collect();
     let expected = [

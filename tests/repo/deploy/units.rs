@@ -116,7 +116,12 @@ fn the_health_check_is_asked_from_the_jobs_own_sandbox() {
 fn every_user_that_a_unit_runs_as_is_made() {
     let users = read("systemd/payment-monitor.sysusers.conf");
     let made: Vec<&str> = users.lines().filter(|line| line.starts_with("u ")).collect();
-    for file in ["payment-monitor", "payment-monitor-gateway", "payment-monitor-agent@"] {
+    for file in [
+        "payment-monitor",
+        "payment-monitor-gateway",
+        "payment-monitor-agent@",
+        "payment-monitor-backend@",
+    ] {
         let unit = read(&format!("systemd/{file}.service"));
         let user = unit.lines().find_map(|line| line.strip_prefix("User=")).unwrap();
         let is_made = made.iter().any(|line| line.split_whitespace().nth(1) == Some(user));

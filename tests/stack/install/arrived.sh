@@ -1,5 +1,5 @@
-# What the first runs and the hosts sent has arrived: the trace in Tempo, each host under its role in
-# Prometheus, the database's statistics there, and its log in Loki.
+# What the first runs and the hosts sent has arrived: the trace in Tempo, each host under its role
+# in Prometheus, the database's statistics there, and its log in Loki.
 until_found() { # WORDS URL
     for _ in $(seq 300); do
         if curl --silent --globoff "$2" | grep --quiet "$1"; then return; fi
