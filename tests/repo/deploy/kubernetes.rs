@@ -61,3 +61,24 @@ fn a_run_has_the_same_time_to_end_as_under_systemd() {
     let minute = value(&job, "schedule:").unwrap().trim_matches('"').split(' ').next().unwrap();
     assert!(cron.lines().last().unwrap().starts_with(&format!("{minute} ")), "{minute}");
 }
+
+#[test]
+fn job_and_gateway_are_as_their_namespaces_restricted_profile_asks() {
+    assert!(
+        read("kubernetes/namespaces.yaml").contains("security.kubernetes.io/enforce: restricted")
+    );
+    for manifest in ["job", "gateway"] {
+        let text = read(&format!("kubernetes/{manifest}.yaml"));
+        for asked in [
+            "runAsNonRoot: true",
+            "type: RuntimeDefault",
+            "allowPrivilegeEscalation: false",
+            "drop: [ALL]",
+        ] {
+            assert_eq!(text.matches(asked).count(), 1, "{manifest}: {asked}");
+        }
+        for forbidden in ["hostPath", "hostNetwork", "hostPort", "privileged"] {
+            assert!(!text.contains(forbidden), "{manifest}: {forbidden}");
+        }
+    }
+}
