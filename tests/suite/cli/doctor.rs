@@ -153,6 +153,7 @@ async fn a_missing_right_is_named_with_whom_to_grant_it() {
     assert_eq!(told.code, 1);
     let grant = format!("GRANT payment_monitor_writer TO doctored_{name}");
     assert!(told.of("grants").contains(&grant), "{}", told.of("grants"));
+    assert!(told.of("fence").contains("may not use table payment_monitor_schedule: grant"));
     ledger.sql("REVOKE INSERT ON payment_monitor_results FROM payment_monitor_writer").await;
     let told = Told::by(&Program::on(&ledger), &[]).await;
     told.assert_wrong("grants", "role job may not INSERT ON payment_monitor_results");
