@@ -51,12 +51,13 @@ async fn flags_and_variables_beat_either_key_of_the_file_and_two_at_once_are_ref
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_holds_no_url_is_named_and_never_quoted() {
     let program = Program::new();
+    let long = "s".repeat(20_000);
     for (content, why) in [
         (&b""[..], "it is empty"),
         (b" \n\n", "it is empty"),
         (b"postgres://job:s3cret@h/a\npostgres://job:s3cret@h/b\n", "more than one line"),
         (b"postgres://job:s3cret@h/\xff", "it is not text"),
-        (&[b's'; 20_000], "too long to be a URL"),
+        (long.as_bytes(), "too long to be a URL"),
         (b"s3cret", "is not a postgres:// URL"),
         (b"postgres://job:s3cret@h:port/x", "DATABASE_URL"),
     ] {
