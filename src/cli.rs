@@ -18,6 +18,7 @@ use crate::domain::RunId;
 use crate::exit;
 use crate::reconcile::Limit;
 use crate::statement::Format;
+use crate::version;
 use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
@@ -26,7 +27,8 @@ use std::path::PathBuf;
 /// Brings a company's ledger in line with its payment provider's statement: every change is
 /// one atomic, recorded, traced operation.
 #[derive(Debug, Parser)]
-#[command(name = "payment-monitor", version, after_help = exit::HELP)]
+#[command(name = "payment-monitor", version = version::VERSION, long_version = version::long(),
+    after_help = exit::HELP)]
 pub struct Cli {
     /// Settings file [default: payment-monitor.toml, where there is one]
     #[arg(long, global = true, env = "PAYMENT_MONITOR_CONFIG", value_name = "PATH")]
@@ -60,6 +62,11 @@ pub struct ConnectionFlags {
     #[arg(long, global = true, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub database_url: Option<String>,
+    /// A file that holds that URL, in place of it: for systemd's credentials, and secrets that are
+    /// mounted
+    #[arg(long, global = true, env = "DATABASE_URL_FILE", value_name = "PATH")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database_url_file: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Default, Args, Serialize)]

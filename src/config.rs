@@ -1,5 +1,11 @@
 //! Settings: flags, then the environment, then `payment-monitor.toml`, then defaults.
 
+mod credential;
+mod parsed;
+
+pub use credential::CredentialError;
+pub use parsed::Parsed;
+
 use crate::reconcile::{Limit, Pin};
 use crate::run::Request;
 use crate::statement::{self, Format, Mapping};
@@ -7,7 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use figment::Figment;
 use figment::providers::{Format as _, Serialized, Toml};
 use secrecy::SecretString;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -22,8 +28,18 @@ pub enum ConfigError {
     NoFile(PathBuf),
     #[error("{place}: {why}")]
     Wrong { place: String, why: String },
-    #[error("no database is given: set DATABASE_URL, --database-url or `database_url` in {FILE}")]
+    #[error(
+        "no database is given: set DATABASE_URL or DATABASE_URL_FILE, --database-url or \
+         --database-url-file, or the key of that name in {FILE}"
+    )]
     NoDatabase,
+    #[error(
+        "{place} gives both database_url and database_url_file, which may be two databases: \
+         take one away"
+    )]
+    TwoDatabases { place: String },
+    #[error(transparent)]
+    Credential(#[from] CredentialError),
     #[error(
         "no statement is given: set --statement, PAYMENT_MONITOR_STATEMENT or `statement` \
              in {FILE}"
@@ -33,48 +49,12 @@ pub enum ConfigError {
     EmptyWindow { since: DateTime<Utc>, until: DateTime<Utc> },
 }
 
-/// A setting as it was written, and what it says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Parsed<T> {
-    text: String,
-    pub value: T,
-}
-
-impl<T: FromStr> FromStr for Parsed<T> {
-    type Err = T::Err;
-    fn from_str(text: &str) -> Result<Self, T::Err> {
-        Ok(Self { text: text.to_owned(), value: text.parse()? })
-    }
-}
-
-impl<T> Serialize for Parsed<T> {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(&self.text)
-    }
-}
-
-impl<'de, T: FromStr<Err: std::fmt::Display>> Deserialize<'de> for Parsed<T> {
-    /// Takes a text; a whole number too, which people write without quotes.
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged, expecting = "expected a text or a whole number")]
-        enum Written {
-            Text(String),
-            Number(u64),
-        }
-        let text = match Written::deserialize(from)? {
-            Written::Text(text) => text,
-            Written::Number(number) => number.to_string(),
-        };
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
-
 /// All settings, by the names of their flags.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     database_url: Option<SecretString>,
+    database_url_file: Option<PathBuf>,
     statement: Vec<PathBuf>,
     format: Option<Parsed<Format>>,
     as_of: Option<Parsed<DateTime<Utc>>>,
@@ -134,7 +114,8 @@ impl Settings {
         for flags in flags {
             figment = flags.lay_over(figment);
         }
-        let settings: Self = figment.extract().map_err(|error| wrong(path, &error))?;
+        let mut settings: Self = figment.extract().map_err(|error| wrong(path, &error))?;
+        settings.choose_database(path, |key| is_from_file(figment.find_metadata(key)))?;
         match settings.out_of_bounds() {
             None => Ok(settings),
             Some((key, why)) => {
@@ -158,12 +139,40 @@ impl Settings {
         None
     }
 
-    /// Where the ledger is.
+    /// Leaves one of the two settings that say where the ledger is: either of them, given by a
+    /// flag or a variable, beats both of the file's.
+    fn choose_database(
+        &mut self,
+        path: &Path,
+        is_from_file: impl Fn(&str) -> bool,
+    ) -> Result<(), ConfigError> {
+        if self.database_url.is_none() || self.database_url_file.is_none() {
+            return Ok(());
+        }
+        match (is_from_file("database_url"), is_from_file("database_url_file")) {
+            (true, false) => self.database_url = None,
+            (false, true) => self.database_url_file = None,
+            (true, true) => {
+                return Err(ConfigError::TwoDatabases { place: path.display().to_string() });
+            }
+            (false, false) => {
+                let place = "the command line or the environment (DATABASE_URL, DATABASE_URL_FILE)";
+                return Err(ConfigError::TwoDatabases { place: place.to_owned() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the ledger is; reads the file that says so, if that is given.
     ///
     /// # Errors
-    /// [`ConfigError::NoDatabase`].
-    pub fn database_url(&self) -> Result<&SecretString, ConfigError> {
-        self.database_url.as_ref().ok_or(ConfigError::NoDatabase)
+    /// [`ConfigError::NoDatabase`], or a file that can't be read.
+    pub fn database_url(&self) -> Result<SecretString, ConfigError> {
+        match (&self.database_url, &self.database_url_file) {
+            (Some(url), _) => Ok(url.clone()),
+            (None, Some(path)) => Ok(credential::read(path)?),
+            (None, None) => Err(ConfigError::NoDatabase),
+        }
     }
 
     /// How many operations are in flight at once.
@@ -257,10 +266,13 @@ fn wrong(path: &Path, error: &figment::Error) -> ConfigError {
     ConfigError::Wrong { place, why: without_excerpt(&error.kind.to_string()) }
 }
 
+fn is_from_file(metadata: Option<&figment::Metadata>) -> bool {
+    metadata.is_some_and(|metadata| metadata.name.contains("TOML"))
+}
+
 /// Names the setting, and the file if it is from there.
 fn place(path: &Path, key: &str, metadata: Option<&figment::Metadata>) -> String {
-    let is_from_file = metadata.is_some_and(|metadata| metadata.name.contains("TOML"));
-    match (is_from_file, key.is_empty()) {
+    match (is_from_file(metadata), key.is_empty()) {
         (true, true) => path.display().to_string(),
         (true, false) => format!("{}, key {key:?}", path.display()),
         (false, _) => format!("setting {key:?}"),

@@ -7,6 +7,7 @@ use crate::domain::{Account, RunId};
 use crate::run::{Environment, Progress, Signal, Stop};
 use crate::store::Database;
 use crate::telemetry::{self, Telemetry};
+use crate::version::VERSION;
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::cell::RefCell;
@@ -19,9 +20,6 @@ use tracing_subscriber::filter::{FilterExt as _, LevelFilter, Targets, filter_fn
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
-
-/// What the version says of a run's program.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What a command works with.
 pub struct Session {
@@ -52,7 +50,7 @@ impl Session {
     /// # Errors
     /// None is given, or its URL can't be read.
     pub fn database(&self) -> anyhow::Result<Database> {
-        Ok(Database::new(self.settings.database_url()?)?)
+        Ok(Database::new(&self.settings.database_url()?)?)
     }
 
     /// What a run is given, stopped by the first SIGINT or SIGTERM; the second ends the program.

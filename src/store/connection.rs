@@ -135,7 +135,8 @@ impl Database {
             Some("42P05" | "26000") => DatabaseError::Pooler { place },
             Some("53300") => DatabaseError::TooManyConnections { place },
             Some("42501") => {
-                let what = error.as_database_error().map_or("", |e| e.message()).to_owned();
+                let told = error.as_database_error().map_or("", |e| e.message());
+                let what = told.replace("permission denied for", "use");
                 DatabaseError::Privilege { user: self.user().to_owned(), what }
             }
             Some("25006") => DatabaseError::ReadOnly { place },

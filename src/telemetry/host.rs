@@ -3,6 +3,8 @@
 
 use super::load::Load;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -99,11 +101,9 @@ impl Host {
         );
         host.add("network_received_bytes_per_second", bytes(received) / seconds);
         host.add("network_sent_bytes_per_second", bytes(sent) / seconds);
-        let usage: Vec<_> = self.disks.iter().map(sysinfo::Disk::usage).collect();
-        if !usage.is_empty() {
-            let (read, written) = usage.iter().fold((0, 0), |(read, written), disk| {
-                (read + disk.read_bytes, written + disk.written_bytes)
-            });
+        let usage = self.disks.iter().map(|disk| (disk.name(), disk.usage()));
+        let usage = usage.map(|(name, usage)| (name, (usage.read_bytes, usage.written_bytes)));
+        if let Some((read, written)) = of_devices(usage) {
             host.add("disk_read_bytes_per_second", bytes(read) / seconds);
             host.add("disk_written_bytes_per_second", bytes(written) / seconds);
         }
@@ -126,6 +126,14 @@ impl Host {
     }
 }
 
+/// Bytes read and written of all devices, from those of all mounts: a device may be mounted in
+/// several places, and is in every sandbox of systemd's.
+fn of_devices<'a>(mounts: impl Iterator<Item = (&'a OsStr, (u64, u64))>) -> Option<(u64, u64)> {
+    let devices: BTreeMap<&OsStr, (u64, u64)> = mounts.collect();
+    let sum = |one: (u64, u64), other: (u64, u64)| (one.0 + other.0, one.1 + other.1);
+    devices.into_values().reduce(sum)
+}
+
 #[expect(clippy::cast_precision_loss, reason = "bytes of a machine, to be rounded again")]
 fn bytes(count: u64) -> f64 {
     count as f64
@@ -134,6 +142,14 @@ fn bytes(count: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_device_counts_once_in_however_many_places_it_is_mounted() {
+        let [a, b] = ["/dev/sda1", "/dev/sdb1"].map(OsStr::new);
+        let mounts = [(a, (10, 1)), (b, (5, 2)), (a, (10, 1))];
+        assert_eq!(of_devices(mounts.into_iter()), Some((15, 3)));
+        assert_eq!(of_devices(std::iter::empty()), None);
+    }
 
     #[test]
     fn a_short_run_has_a_sample_of_host_and_process_too() {

@@ -2,7 +2,9 @@
 //! may be, links between documents. What rustfmt, clippy and cargo-deny check is left to them.
 //! Rules about modules hold for production code; unit tests may do what they need to.
 
+mod commit;
 mod containers;
+mod deploy;
 mod files;
 mod grafana;
 mod status_changes;

@@ -12,6 +12,7 @@ mod expand;
 mod faults;
 mod grafana;
 mod hosts;
+mod install;
 mod job;
 mod late;
 mod links;

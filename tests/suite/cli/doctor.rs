@@ -97,6 +97,24 @@ async fn where_nothing_is_wrong_all_is_ok_and_nothing_is_left_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_missed_run_is_told_with_the_last_success() {
+    let mut ledger = Ledger::with_users(1).await;
+    let program = Program::on(&ledger);
+    let path = Listing::of([Charge::new("ch_1", 1)]).write(program.folder.path());
+    let run = program.run_statement(&path, &["--max-changes", "none"]).await;
+    assert_eq!(run.code, 0, "{}", run.all());
+    let told = Told::by(&program, &[]).await;
+    assert!(!told.of("schedule").contains("missed"), "{}", told.of("schedule"));
+    let earlier = "SET session_replication_role = replica;
+        UPDATE payment_monitor_jobs SET started_at = started_at - interval '76 minutes';
+        SET session_replication_role = origin";
+    ledger.sql(earlier).await;
+    let told = Told::by(&program, &[]).await;
+    assert!(told.of("schedule").ends_with("UTC, and one was missed since"), "{:?}", told.checks);
+    assert_eq!(told.code, 0, "an alert sees to it: {:?}", told.checks);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_database_and_no_answer_are_wrong_and_the_rest_goes_on() {
     let program = Program::new();
     let told = Told::by(&program, &[]).await;
@@ -135,6 +153,7 @@ async fn a_missing_right_is_named_with_whom_to_grant_it() {
     assert_eq!(told.code, 1);
     let grant = format!("GRANT payment_monitor_writer TO doctored_{name}");
     assert!(told.of("grants").contains(&grant), "{}", told.of("grants"));
+    assert!(told.of("fence").contains("may not use table payment_monitor_schedule: grant"));
     ledger.sql("REVOKE INSERT ON payment_monitor_results FROM payment_monitor_writer").await;
     let told = Told::by(&Program::on(&ledger), &[]).await;
     told.assert_wrong("grants", "role job may not INSERT ON payment_monitor_results");

@@ -44,6 +44,7 @@ async fn help_names_each_settings_variable_and_every_exit_code() {
     let help = Program::new().run(&["run", "--help"]).await.stdout;
     for variable in [
         "DATABASE_URL",
+        "DATABASE_URL_FILE",
         "STATEMENT",
         "FORMAT",
         "AS_OF",
@@ -62,7 +63,7 @@ async fn help_names_each_settings_variable_and_every_exit_code() {
         "OUTPUT",
         "CONFIG",
     ] {
-        let name = if variable == "DATABASE_URL" {
+        let name = if variable.starts_with("DATABASE_URL") {
             variable.to_owned()
         } else {
             format!("PAYMENT_MONITOR_{variable}")

@@ -1,0 +1,77 @@
+//! The database's URL from a file: systemd's credentials, mounted secrets.
+
+use super::Program;
+use crate::harness::Ledger;
+
+/// Whether it reached a database, and the right one.
+async fn assert_reaches(program: &Program, more: &[&str]) {
+    let output = program.run(&[&["runs"], more].concat()).await;
+    assert_eq!(output.code, 0, "{more:?}: {}", output.all());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_url_is_read_from_a_file_that_a_flag_a_variable_or_the_settings_name() {
+    let ledger = Ledger::empty().await;
+    let mut program = Program::new();
+    for end in ["", "\n", "\r\n", "  \n\n"] {
+        let path = program.write("url", format!("{}{end}", ledger.url()));
+        assert_reaches(&program, &["--database-url-file", path.to_str().unwrap()]).await;
+    }
+    program.write("payment-monitor.toml", "database_url_file = \"url\"");
+    assert_reaches(&program, &[]).await;
+    program.write("payment-monitor.toml", "");
+    program.set("DATABASE_URL_FILE", "url");
+    assert_reaches(&program, &[]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn flags_and_variables_beat_either_key_of_the_file_and_two_at_once_are_refused() {
+    let ledger = Ledger::empty().await;
+    let program = Program::new();
+    program.write("url", ledger.url());
+    program.write("payment-monitor.toml", "database_url = \"postgres://nobody@127.0.0.1:1/x\"");
+    assert_reaches(&program, &["--database-url-file", "url"]).await;
+    program.write("payment-monitor.toml", "database_url_file = \"missing\"");
+    assert_reaches(&program, &["--database-url", &ledger.url()]).await;
+
+    let both = format!("database_url = \"{}\"\ndatabase_url_file = \"url\"", ledger.url());
+    program.write("payment-monitor.toml", both);
+    let output = program.run(&["runs"]).await;
+    assert_eq!(output.code, 2, "{}", output.all());
+    assert!(output.stderr.contains("payment-monitor.toml gives both"), "{}", output.stderr);
+    assert_reaches(&program, &["--database-url-file", "url"]).await;
+
+    let program = program.with("DATABASE_URL", &ledger.url());
+    let output = program.run(&["runs", "--database-url-file", "url"]).await;
+    assert_eq!(output.code, 2, "{}", output.all());
+    assert!(output.stderr.contains("environment (DATABASE_URL, "), "{}", output.stderr);
+    assert!(!output.all().contains(ledger.server().password()), "{}", output.all());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_holds_no_url_is_named_and_never_quoted() {
+    let program = Program::new();
+    let long = "s".repeat(20_000);
+    for (content, why) in [
+        (&b""[..], "it is empty"),
+        (b" \n\n", "it is empty"),
+        (b"postgres://job:s3cret@h/a\npostgres://job:s3cret@h/b\n", "more than one line"),
+        (b"postgres://job:s3cret@h/\xff", "it is not text"),
+        (long.as_bytes(), "too long to be a URL"),
+        (b"s3cret", "is not a postgres:// URL"),
+        (b"postgres://job:s3cret@h:port/x", "DATABASE_URL"),
+    ] {
+        program.write("url", content);
+        let output = program.run(&["runs", "--database-url-file", "url"]).await;
+        assert!(matches!(output.code, 2 | 3), "{why}: {}", output.all());
+        assert!(output.stderr.contains(why), "{why}: {}", output.stderr);
+        assert!(!output.all().contains("s3cret") && !output.all().contains("sss"), "{why}");
+    }
+    for path in ["missing", "."] {
+        let output = program.run(&["runs", "--database-url-file", path]).await;
+        let named = format!("can't be read from {path} (database_url_file): ");
+        assert!(output.code == 2 && output.stderr.contains(&named), "{}", output.all());
+    }
+    let doctor = program.run(&["doctor", "--database-url-file", "missing"]).await;
+    assert!(doctor.code == 1 && doctor.stdout.contains("from missing"), "{}", doctor.all());
+}
