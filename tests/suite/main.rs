@@ -14,3 +14,4 @@ mod plans;
 mod run;
 mod suspicious;
 mod telemetry;
+mod upgrades;
