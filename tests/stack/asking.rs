@@ -1,5 +1,6 @@
 //! Questions to Tempo, Prometheus and Loki, through their HTTP APIs.
 
+use crate::network::Host;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use reqwest::Client;
 use serde_json::Value;
@@ -38,11 +39,11 @@ pub struct Backend {
 }
 
 impl Backend {
-    pub fn on(port: u16) -> Self {
+    pub fn on(host: &Host, port: u16) -> Self {
         // The client wants one even where it will never encrypt; the first to install it wins.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = Client::builder().timeout(Duration::from_secs(20)).build().unwrap();
-        Self { client, address: format!("http://127.0.0.1:{port}") }
+        Self { client, address: format!("http://{}:{port}", host.address) }
     }
 
     pub async fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Value, String> {

@@ -15,6 +15,7 @@ mod hosts;
 mod job;
 mod late;
 mod links;
+mod network;
 mod panels;
 mod process;
 mod promql;
@@ -22,7 +23,10 @@ mod redaction;
 mod servers;
 mod stack;
 mod trace;
-// The statements that the suite makes, too.
+mod two_hosts;
+// What must hold of every record, and the statements: the suite's.
+#[path = "../suite/harness/record.rs"]
+mod record;
 #[allow(dead_code)]
 #[path = "../suite/harness/statement.rs"]
 mod statement;
