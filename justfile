@@ -42,6 +42,10 @@ grafana:
 prepare:
     .ci/sqlx-prepare
 
+# keep a database of this schema version for the upgrade test, at its release (docs/upgrades.md)
+dump-schema *program:
+    .ci/dump-schema {{ program }}
+
 # ratios against pgbench, and records compared per second
 bench *arguments:
     cargo bench --locked --bench ledger -- {{ arguments }}

@@ -6,7 +6,7 @@
 //! operation proves in its own transaction that its run is still live.
 
 use crate::store::connection::{CONNECT_TIMEOUT, Database};
-use crate::store::{DatabaseError, lock};
+use crate::store::{DatabaseError, lock, schema};
 use sqlx::{Connection as _, PgConnection};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -92,7 +92,12 @@ async fn open(database: &Database) -> Result<Option<PgConnection>, DatabaseError
     lock::prepare(&mut connection, IDLE_SECONDS_MAX).await.map_err(|e| database.explain(&e))?;
     let taken =
         lock::try_take(&mut connection, lock::RUN_LOCK).await.map_err(|e| database.explain(&e))?;
-    Ok(taken.then_some(connection))
+    if !taken {
+        return Ok(None);
+    }
+    // A migrate may have held the lock until now.
+    schema::require_current(&mut connection, database).await?;
+    Ok(Some(connection))
 }
 
 /// Behind a pooler in transaction mode a session is somebody else's a moment later: while

@@ -15,6 +15,8 @@ pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
 pub const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a transaction may be idle.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long the server keeps a session whose end of the network is silent.
+pub const SILENCE_TIMEOUT: Duration = Duration::from_secs(45);
 /// How long opening a connection to one host may take.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -50,6 +52,11 @@ impl Database {
             ("lock_timeout", millis(LOCK_TIMEOUT)),
             // Below the 30 s after which a paused process loses the run lock.
             ("idle_in_transaction_session_timeout", millis(IDLE_TIMEOUT)),
+            // Or PostgreSQL keeps a session for two hours after the network to it has gone silent.
+            ("tcp_keepalives_idle", "15".to_owned()),
+            ("tcp_keepalives_interval", "5".to_owned()),
+            ("tcp_keepalives_count", "6".to_owned()),
+            ("tcp_user_timeout", millis(SILENCE_TIMEOUT)),
             // Compiling a query takes longer than most of a run's do.
             ("jit", "off".to_owned()),
         ];

@@ -137,6 +137,11 @@ pub enum DatabaseError {
     )]
     Newer { found: i64, needed: i64 },
     #[error(
+        "migrating: {by} for longer than {seconds} s; what had been begun is rolled back: run \
+             `payment-monitor migrate` again when that is over"
+    )]
+    Blocked { by: &'static str, seconds: u64 },
+    #[error(
         "role {user} may not {what}: grant it payment_monitor_writer \
              (`GRANT payment_monitor_writer TO {user}`)"
     )]

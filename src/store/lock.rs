@@ -28,6 +28,16 @@ pub async fn try_take(connection: &mut PgConnection, key: i64) -> sqlx::Result<b
         .await
 }
 
+/// Waits for an advisory lock of the session's, as long as `lock_timeout` allows.
+pub async fn take(connection: &mut PgConnection, key: i64) -> sqlx::Result<()> {
+    sqlx::query("SELECT pg_advisory_lock($1)").bind(key).execute(connection).await.map(drop)
+}
+
+/// Lets go of an advisory lock of the session's.
+pub async fn release(connection: &mut PgConnection, key: i64) -> sqlx::Result<()> {
+    sqlx::query("SELECT pg_advisory_unlock($1)").bind(key).execute(connection).await.map(drop)
+}
+
 /// The server process behind a connection. Behind a pooler in transaction mode it changes; no
 /// statement is prepared for the question, because it would be in somebody else's session.
 pub async fn backend(connection: &mut PgConnection) -> sqlx::Result<i32> {

@@ -2,10 +2,17 @@
 
 use super::connection::Database;
 use super::error::DatabaseError;
+use super::lock;
 use sqlx::migrate::Migrator;
 use sqlx::{Connection, PgConnection};
+use std::time::Duration;
 
 static MIGRATOR: Migrator = sqlx::migrate!();
+
+/// How long `migrate` waits for a run to end. Cron's next ones are skipped meanwhile.
+const RUN_WAIT: Duration = Duration::from_mins(1);
+/// How long a migration waits for a table. The company's own statements queue up behind it.
+const TABLE_WAIT: Duration = Duration::from_secs(10);
 
 /// How many months of partitions `migrate` makes ahead of the current one.
 pub const MONTHS_AHEAD: i32 = 24;
@@ -47,26 +54,59 @@ pub async fn require_current(
     }
 }
 
-/// Brings the schema up to date; gives the versions before and after.
+/// Brings the schema up to date; gives the versions before and after. Each migration is one
+/// transaction. No run goes on meanwhile: its statements are those of the schema that it began on.
 ///
 /// # Errors
-/// A newer schema, missing rights, or the migration that failed, by name.
+/// A newer schema, missing rights, a run or a lock in the way, or the migration that failed.
 pub async fn migrate(
     connection: &mut PgConnection,
     database: &Database,
 ) -> Result<(i64, i64), DatabaseError> {
-    let found = version(connection).await.map_err(|e| database.explain(&e))?;
+    let explain = |error: sqlx::Error| database.explain(&error);
+    let mut found = version(connection).await.map_err(explain)?;
+    let is_behind = found < version_needed();
+    if is_behind {
+        limit(connection, RUN_WAIT).await?;
+        let taken = lock::take(connection, lock::RUN_LOCK).await;
+        taken.map_err(|error| blocked(error, "a run, or another migrate, goes on", RUN_WAIT))?;
+        // The other migrate may have been of a newer program.
+        found = version(connection).await.map_err(explain)?;
+    }
     if found > version_needed() {
         return Err(DatabaseError::Newer { found, needed: version_needed() });
     }
+    limit(connection, TABLE_WAIT).await?;
     MIGRATOR.run_direct(None, connection, false).await.map_err(|error| match error {
         sqlx::migrate::MigrateError::Execute(source)
         | sqlx::migrate::MigrateError::ExecuteMigration(source, _) => {
-            DatabaseError::query("migrating")(source)
+            blocked(source, "a table that a migration changes is locked by others", TABLE_WAIT)
         }
         other => DatabaseError::query("migrating")(sqlx::Error::Migrate(Box::new(other))),
     })?;
+    limit(connection, Duration::ZERO).await?;
+    if is_behind {
+        lock::release(connection, lock::RUN_LOCK).await.map_err(explain)?;
+    }
     Ok((found, version_needed()))
+}
+
+/// How long statements of this connection wait for a lock; zero is for ever.
+async fn limit(connection: &mut PgConnection, wait: Duration) -> Result<(), DatabaseError> {
+    sqlx::query("SELECT set_config('lock_timeout', $1, false)")
+        .bind(wait.as_millis().to_string())
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(DatabaseError::query("limiting how long locks are waited for"))
+}
+
+fn blocked(error: sqlx::Error, by: &'static str, waited: Duration) -> DatabaseError {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    if code.as_deref() == Some("55P03") {
+        return DatabaseError::Blocked { by, seconds: waited.as_secs() };
+    }
+    DatabaseError::query("migrating")(error)
 }
 
 /// Makes missing partitions; gives how many. A short lock timeout keeps the company's tables

@@ -38,10 +38,7 @@ pub struct Backend {
 }
 
 impl Backend {
-    pub fn on(port: u16) -> Self {
-        Self::at(&format!("127.0.0.1:{port}"))
-    }
-
+    /// At a host and its port.
     pub fn at(address: &str) -> Self {
         // The client wants one even where it will never encrypt; the first to install it wins.
         let _ = rustls::crypto::ring::default_provider().install_default();

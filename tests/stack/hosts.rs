@@ -1,7 +1,7 @@
 //! Both hosts, PostgreSQL and the collectors themselves, in Prometheus and Loki.
 
 use crate::asking::{Backend, until};
-use crate::servers::{DATABASE_HOST, JOB_HOST, repository};
+use crate::servers::{DATABASE_HOST, GATEWAY_HOST, JOB_HOST, repository};
 use crate::stack::Stack;
 
 /// CPU, memory, load, network, disk, file systems, paging, processes. The utilization of swap is
@@ -33,6 +33,16 @@ async fn both_hosts_postgresql_and_the_collectors_are_seen_under_their_own_names
     let stack = Stack::start().await;
     let run = stack.run("a", 50).await;
     run.assert_delivered();
+    assert_everyone_is_seen(&stack).await;
+    let committed = "postgresql_commits_total{postgresql_database_name=\"shop\"} > 50";
+    until_some(&stack.prometheus, committed).await;
+    // What the backends alone know: that they have dropped something.
+    until_some(&stack.prometheus, "tempo_distributor_spans_received_total > 50").await;
+    assert_the_refusal_is_in_the_log(&stack).await;
+}
+
+/// Every figure of each host, of PostgreSQL and of each collector, under the right host and role.
+pub async fn assert_everyone_is_seen(stack: &Stack) {
     for (host, role) in [(JOB_HOST, "job"), (DATABASE_HOST, "database")] {
         for metric in OF_A_HOST {
             let labels = format!("host_name=\"{host}\",payment_monitor_host_role=\"{role}\"");
@@ -45,18 +55,12 @@ async fn both_hosts_postgresql_and_the_collectors_are_seen_under_their_own_names
             format!("host_name=\"{DATABASE_HOST}\",payment_monitor_host_role=\"database\"");
         until_some(&stack.prometheus, &format!("{{__name__=~\"{metric}(_.*)?\",{labels}}}")).await;
     }
-    let committed = "postgresql_commits_total{postgresql_database_name=\"shop\"} > 50";
-    until_some(&stack.prometheus, committed).await;
-    for (host, role) in
-        [(JOB_HOST, "job"), (DATABASE_HOST, "database"), ("gateway-host", "gateway")]
+    for (host, role) in [(JOB_HOST, "job"), (DATABASE_HOST, "database"), (GATEWAY_HOST, "gateway")]
     {
         let labels = format!("host_name=\"{host}\",payment_monitor_host_role=\"{role}\"");
         until_some(&stack.prometheus, &format!("otelcol_process_uptime_seconds_total{{{labels}}}"))
             .await;
     }
-    // What the backends alone know: that they have dropped something.
-    until_some(&stack.prometheus, "tempo_distributor_spans_received_total > 50").await;
-    assert_the_refusal_is_in_the_log(&stack).await;
 }
 
 async fn until_some(prometheus: &Backend, query: &str) {

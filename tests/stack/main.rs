@@ -16,6 +16,7 @@ mod install;
 mod job;
 mod late;
 mod links;
+mod network;
 mod panels;
 mod process;
 mod promql;
@@ -23,7 +24,10 @@ mod redaction;
 mod servers;
 mod stack;
 mod trace;
-// The statements that the suite makes, too.
+mod two_hosts;
+// What must hold of every record, and the statements: the suite's.
+#[path = "../suite/harness/record.rs"]
+mod record;
 #[allow(dead_code)]
 #[path = "../suite/harness/statement.rs"]
 mod statement;

@@ -1,6 +1,7 @@
 //! A server that dies with the test, however the test ends: a shell waits on a pipe that only we
 //! hold, and kills the server when the kernel closes it.
 
+use crate::network::Host;
 use std::fs::File;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ wait "$server"
 #[derive(Clone)]
 pub struct Program {
     pub name: String,
+    pub host: Host,
     pub file: PathBuf,
     pub arguments: Vec<String>,
     pub environment: Vec<(String, String)>,
@@ -31,10 +33,12 @@ pub struct Process(Child);
 impl Program {
     pub fn start(&self) -> Process {
         let log = File::options().create(true).append(true).open(&self.log).unwrap();
+        let on_host = self.host.command(&self.file);
         let mut command = Command::new("/bin/sh");
         command
             .args(["-c", UNTIL_INPUT_ENDS, &self.name])
-            .arg(&self.file)
+            .arg(on_host.get_program())
+            .args(on_host.get_args())
             .args(&self.arguments)
             .env_clear()
             .envs(self.environment.iter().map(|(name, value)| (name, value)))

@@ -1,16 +1,44 @@
 //! How each server is started: which file of the repository, which variables. What a deployment
 //! would set, the test sets; it changes nothing else.
 
+use crate::network::{Host, Network};
 use crate::process::Program;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 pub const TOKEN: &str = "a-token-of-this-test";
-/// The two hosts, as the agents call them. In truth both are this machine.
+/// The hosts, as the agents call them.
 pub const JOB_HOST: &str = "job-host";
 pub const DATABASE_HOST: &str = "database-host";
+pub const GATEWAY_HOST: &str = "gateway-host";
 
-/// Free ports of the loopback address, each by what listens on it.
+/// Where everything runs; with the gateway are the servers behind it.
+pub struct Hosts {
+    pub job: Host,
+    pub database: Host,
+    pub gateway: Host,
+    pub network: Option<Network>,
+}
+
+impl Hosts {
+    /// Three names of this machine.
+    pub fn together() -> Self {
+        let [job, database, gateway] = [JOB_HOST, DATABASE_HOST, GATEWAY_HOST].map(Host::here);
+        Self { job, database, gateway, network: None }
+    }
+
+    /// Each in a network of its own (of those that RFC 5737 keeps for examples).
+    pub fn apart(network: Network) -> Self {
+        Self {
+            job: network.connect(JOB_HOST, [192, 0, 2]),
+            database: network.connect(DATABASE_HOST, [198, 51, 100]),
+            gateway: network.connect(GATEWAY_HOST, [203, 0, 113]),
+            network: Some(network),
+        }
+    }
+}
+
+/// Free ports, each by what listens on it.
 pub struct Ports {
     pub job_agent: Collector,
     pub database_agent: Collector,
@@ -58,6 +86,7 @@ impl Ports {
 /// Where everything of one test is.
 pub struct Place<'a> {
     pub folder: &'a Path,
+    pub hosts: &'a Hosts,
     pub ports: &'a Ports,
 }
 
@@ -68,20 +97,25 @@ pub fn repository(path: &str) -> PathBuf {
 
 impl Place<'_> {
     pub fn job_agent(&self) -> Program {
-        self.agent("agent-job", JOB_HOST, self.ports.job_agent, &[])
+        self.agent("agent-job", &self.hosts.job, self.ports.job_agent, &[])
     }
 
     pub fn database_agent(&self, postgres: &str, log: &Path) -> Program {
         let log = log.display().to_string();
         let own = [("OTELCOL_POSTGRES", postgres), ("OTELCOL_POSTGRES_LOG", &log)];
-        self.agent("agent-db", DATABASE_HOST, self.ports.database_agent, &own)
+        self.agent("agent-db", &self.hosts.database, self.ports.database_agent, &own)
     }
 
-    fn agent(&self, name: &str, host: &str, ports: Collector, own: &[(&str, &str)]) -> Program {
-        let gateway = format!("localhost:{}", self.ports.gateway.grpc);
+    fn agent(&self, name: &str, host: &Host, ports: Collector, own: &[(&str, &str)]) -> Program {
+        let gateway = format!("{}:{}", self.hosts.gateway.address, self.ports.gateway.grpc);
         let certificate = self.folder.join("cert.pem").display().to_string();
-        let mut variables =
-            vec![("OTELCOL_GATEWAY", gateway.as_str()), ("OTELCOL_GATEWAY_CA", &certificate)];
+        // What is sent to an agent comes from its own host.
+        let grpc = format!("127.0.0.1:{}", ports.grpc);
+        let mut variables = vec![
+            ("OTELCOL_GATEWAY", gateway.as_str()),
+            ("OTELCOL_GATEWAY_CA", &certificate),
+            ("OTELCOL_OTLP_GRPC", &grpc),
+        ];
         variables.extend(own);
         self.collector(name, host, ports, &variables)
     }
@@ -90,27 +124,41 @@ impl Place<'_> {
         let certificate = self.folder.join("cert.pem").display().to_string();
         let key = self.folder.join("key.pem").display().to_string();
         let tempo = format!("127.0.0.1:{}", self.ports.tempo_otlp);
-        let prometheus = format!("http://127.0.0.1:{}", self.ports.prometheus);
-        let loki = format!("http://127.0.0.1:{}", self.ports.loki);
+        let prometheus = self.prometheus_url();
+        let loki = format!("http://{}:{}", self.hosts.gateway.address, self.ports.loki);
+        let host = &self.hosts.gateway;
+        let grpc = format!("{}:{}", host.address, self.ports.gateway.grpc);
         let variables = [
-            ("OTELCOL_CERT", certificate.as_str()),
+            ("OTELCOL_OTLP_GRPC", grpc.as_str()),
+            ("OTELCOL_CERT", &certificate),
             ("OTELCOL_KEY", &key),
             ("OTELCOL_TEMPO", &tempo),
             ("OTELCOL_PROMETHEUS", &prometheus),
             ("OTELCOL_LOKI", &loki),
         ];
-        self.collector("gateway", "gateway-host", self.ports.gateway, &variables)
+        self.collector("gateway", host, self.ports.gateway, &variables)
     }
 
-    fn collector(&self, name: &str, host: &str, ports: Collector, own: &[(&str, &str)]) -> Program {
+    /// Where Prometheus is asked, from any host.
+    pub fn prometheus_url(&self) -> String {
+        format!("http://{}:{}", self.hosts.gateway.address, self.ports.prometheus)
+    }
+
+    fn collector(
+        &self,
+        name: &str,
+        host: &Host,
+        ports: Collector,
+        own: &[(&str, &str)],
+    ) -> Program {
         let storage = self.folder.join(name).display().to_string();
-        let [grpc, http, health] =
-            [ports.grpc, ports.http, ports.health].map(|port| format!("127.0.0.1:{port}"));
+        let http = format!("127.0.0.1:{}", ports.http);
+        // Asked by the test.
+        let health = format!("{}:{}", host.address, ports.health);
         let mut variables = vec![
-            ("OTELCOL_HOST_NAME", host),
+            ("OTELCOL_HOST_NAME", host.name),
             ("OTELCOL_TOKEN", TOKEN),
             ("OTELCOL_STORAGE", &storage),
-            ("OTELCOL_OTLP_GRPC", &grpc),
             ("OTELCOL_OTLP_HTTP", &http),
             ("OTELCOL_HEALTH", &health),
             ("OTELCOL_INTERVAL", "1s"),
@@ -118,7 +166,7 @@ impl Place<'_> {
         ];
         variables.extend(own);
         let config = repository(&format!("otel/{name}.yaml")).display().to_string();
-        self.program(name, "otelcol", &["--config", &config], &variables)
+        self.program(name, host, "otelcol", &["--config", &config], &variables)
     }
 
     pub fn tempo(&self) -> Program {
@@ -126,8 +174,9 @@ impl Place<'_> {
         let otlp = format!("127.0.0.1:{}", self.ports.tempo_otlp);
         let (http, grpc) = (self.ports.tempo.to_string(), self.ports.tempo_grpc.to_string());
         let gossip = self.ports.tempo_gossip.to_string();
+        let address = self.hosts.gateway.address.to_string();
         let variables = [
-            ("TEMPO_ADDRESS", "127.0.0.1"),
+            ("TEMPO_ADDRESS", address.as_str()),
             ("TEMPO_HTTP_PORT", &http),
             ("TEMPO_GRPC_PORT", &grpc),
             ("TEMPO_GOSSIP_PORT", &gossip),
@@ -140,8 +189,9 @@ impl Place<'_> {
     pub fn loki(&self) -> Program {
         let storage = self.folder.join("loki").display().to_string();
         let (http, grpc) = (self.ports.loki.to_string(), self.ports.loki_grpc.to_string());
+        let address = self.hosts.gateway.address.to_string();
         let variables = [
-            ("LOKI_ADDRESS", "127.0.0.1"),
+            ("LOKI_ADDRESS", address.as_str()),
             ("LOKI_HTTP_PORT", &http),
             ("LOKI_GRPC_PORT", &grpc),
             ("LOKI_STORAGE", &storage),
@@ -152,34 +202,39 @@ impl Place<'_> {
     fn expanded(&self, name: &str, variables: &[(&str, &str)]) -> Program {
         let config = repository(&format!("otel/{name}.yaml"));
         let config = format!("-config.file={}", config.display());
-        self.program(name, name, &["-config.expand-env=true", &config], variables)
+        let arguments = ["-config.expand-env=true", &config];
+        self.program(name, &self.hosts.gateway, name, &arguments, variables)
     }
 
     /// Reads no variables; and the file beside its own says where the backends are, so both are
     /// in the test's folder.
     pub fn prometheus(&self) -> Program {
+        let host = &self.hosts.gateway;
         let folder = self.folder.join("prometheus");
         let config = folder.join("prometheus.yaml");
         if !config.exists() {
             std::fs::create_dir_all(folder.join("scrape")).unwrap();
             std::fs::copy(repository("otel/prometheus.yaml"), &config).unwrap();
             let (own, tempo, loki) = (self.ports.prometheus, self.ports.tempo, self.ports.loki);
-            let targets = [own, tempo, loki].map(|port| format!("127.0.0.1:{port}")).join(", ");
+            let targets =
+                [own, tempo, loki].map(|port| host.at(port)).join(", ");
             let targets = format!("- targets: [{targets}]\n");
             std::fs::write(folder.join("scrape/backends.yaml"), targets).unwrap();
         }
         let arguments = [
             format!("--config.file={}", config.display()),
             format!("--storage.tsdb.path={}", folder.join("data").display()),
-            format!("--web.listen-address=127.0.0.1:{}", self.ports.prometheus),
+            format!("--web.listen-address={}:{}", host.address, self.ports.prometheus),
             "--web.enable-otlp-receiver".to_owned(),
         ];
-        self.program("prometheus", "prometheus", &arguments.each_ref().map(String::as_str), &[])
+        let arguments = arguments.each_ref().map(String::as_str);
+        self.program("prometheus", host, "prometheus", &arguments, &[])
     }
 
     fn program(
         &self,
         name: &str,
+        host: &Host,
         file: &str,
         arguments: &[&str],
         environment: &[(&str, &str)],
@@ -189,6 +244,7 @@ impl Place<'_> {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         Program {
             name: name.to_owned(),
+            host: host.clone(),
             file,
             arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
             environment: environment.iter().map(owned).collect(),

@@ -1,9 +1,10 @@
 //! All servers together, each of which can be killed and started again.
 
 use crate::asking::{Backend, until};
-use crate::company::{Company, Run};
+use crate::company::{self, Company, Going, Run};
+use crate::network::{Host, Network};
 use crate::process::{Process, Program};
-use crate::servers::{Place, Ports};
+use crate::servers::{Hosts, JOB_HOST, Place, Ports};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
@@ -22,6 +23,8 @@ pub struct Stack {
     running: BTreeMap<String, Process>,
     programs: Vec<Program>,
     pub company: Company,
+    // After what runs on them.
+    pub hosts: Hosts,
     pub ports: Ports,
     pub tempo: Backend,
     pub prometheus: Backend,
@@ -32,12 +35,21 @@ pub struct Stack {
 impl Stack {
     /// Everything up and ready.
     pub async fn start() -> Self {
-        let company = Company::found().await;
+        Self::start_on(Hosts::together()).await
+    }
+
+    /// Job, database and gateway on hosts of their own.
+    pub async fn start_apart(network: Network) -> Self {
+        Self::start_on(Hosts::apart(network)).await
+    }
+
+    async fn start_on(hosts: Hosts) -> Self {
         let everyone = std::fs::Permissions::from_mode(0o755);
         let folder = tempfile::Builder::new().permissions(everyone).tempdir().unwrap();
-        certify(folder.path());
+        let company = Company::found(&hosts, folder.path()).await;
+        certify(folder.path(), &hosts);
         let ports = Ports::find();
-        let place = Place { folder: folder.path(), ports: &ports };
+        let place = Place { folder: folder.path(), hosts: &hosts, ports: &ports };
         let programs = vec![
             place.tempo(),
             place.loki(),
@@ -50,9 +62,10 @@ impl Stack {
             running: BTreeMap::new(),
             programs,
             company,
-            tempo: Backend::on(ports.tempo),
-            prometheus: Backend::on(ports.prometheus),
-            loki: Backend::on(ports.loki),
+            tempo: Backend::at(&hosts.gateway.at(ports.tempo)),
+            prometheus: Backend::at(&hosts.gateway.at(ports.prometheus)),
+            loki: Backend::at(&hosts.gateway.at(ports.loki)),
+            hosts,
             ports,
             folder,
         };
@@ -96,8 +109,8 @@ impl Stack {
             DATABASE_AGENT => (self.ports.database_agent.health, "/"),
             _ => unreachable!("a server's name"),
         };
-        let backend = Backend::on(port);
         let program = self.program(name);
+        let backend = Backend::at(&program.host.at(port));
         until(&format!("{name} to be ready"), async || {
             let answer = backend.get(path, &[]).await;
             answer.map(drop).map_err(|e| format!("{e}\n{}", program.log_tail()))
@@ -107,21 +120,44 @@ impl Stack {
 
     /// One run of the job, whose telemetry goes to its host's agent.
     pub async fn run(&self, prefix: &str, charges: i64) -> Run {
-        self.company.run(prefix, charges, &self.endpoint(), self.folder.path()).await
+        self.start_run(prefix, charges, &[]).ends().await
+    }
+
+    /// The same with more flags, and while it goes on.
+    pub fn start_run(&self, prefix: &str, charges: i64, more: &[&str]) -> Going {
+        let statement = company::statement(prefix, charges, self.folder.path());
+        let statement = statement.to_str().unwrap();
+        let run = ["run", "--settle", "0s", "--max-changes", "none", "--statement", statement];
+        self.company.start(&[&run, more].concat(), &self.endpoint())
+    }
+
+    /// Where Prometheus is asked.
+    pub fn prometheus_url(&self) -> String {
+        let (hosts, ports) = (&self.hosts, &self.ports);
+        Place { folder: self.folder.path(), hosts, ports }.prometheus_url()
+    }
+
+    /// Cuts the network between two hosts: what they send each other is lost without a word.
+    pub fn cut(&self, one: &Host, other: &Host) {
+        self.hosts.network.as_ref().expect("hosts apart").cut(one, other);
+    }
+
+    pub fn heal(&self, one: &Host, other: &Host) {
+        self.hosts.network.as_ref().expect("hosts apart").heal(one, other);
     }
 
     /// Another command of the job, with the same environment.
     pub async fn job(&self, arguments: &[&str]) -> Value {
-        self.company.job(arguments, &self.endpoint()).await
+        self.company.start(arguments, &self.endpoint()).ends().await.document
     }
 
     fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.ports.job_agent.grpc)
     }
 
-    /// The agent's door for programs without a library.
+    /// The agent's door for programs without a library, where the hosts are this machine.
     pub fn job_agent(&self) -> Backend {
-        Backend::on(self.ports.job_agent.http)
+        Backend::at(&Host::here(JOB_HOST).at(self.ports.job_agent.http))
     }
 
     pub fn log(&self, name: &str) -> String {
@@ -130,8 +166,9 @@ impl Stack {
 }
 
 /// The gateway's certificate, which the agents are told to trust.
-fn certify(folder: &Path) {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+fn certify(folder: &Path, hosts: &Hosts) {
+    let names = [hosts.gateway.address.to_string()];
+    let made = rcgen::generate_simple_self_signed(names).unwrap();
     std::fs::write(folder.join("cert.pem"), made.cert.pem()).unwrap();
     std::fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
 }

@@ -15,3 +15,4 @@ mod run;
 mod simulate;
 mod suspicious;
 mod telemetry;
+mod upgrades;

@@ -3,6 +3,7 @@
 mod ledger;
 mod program;
 pub mod proxy;
+mod record;
 pub mod score;
 mod standby;
 mod statement;
