@@ -216,8 +216,7 @@ impl Place<'_> {
             std::fs::create_dir_all(folder.join("scrape")).unwrap();
             std::fs::copy(repository("otel/prometheus.yaml"), &config).unwrap();
             let (own, tempo, loki) = (self.ports.prometheus, self.ports.tempo, self.ports.loki);
-            let targets =
-                [own, tempo, loki].map(|port| host.at(port)).join(", ");
+            let targets = [own, tempo, loki].map(|port| host.at(port)).join(", ");
             let targets = format!("- targets: [{targets}]\n");
             std::fs::write(folder.join("scrape/backends.yaml"), targets).unwrap();
         }
