@@ -156,12 +156,12 @@ impl Simulator {
         let failed = || or_passing("reading the provider's records");
         let state = simulation::state(&mut self.connection).await.map_err(failed())?;
         let listing = simulation::listing(&mut self.connection, as_of).await.map_err(failed())?;
-        let shelf = self.shelf.clone();
+        let place = self.shelf.clone();
         let (done, put) = oneshot::channel();
         // Not one of the runtime's threads: the program's end waits for these.
         std::thread::spawn(move || {
             let statement = demo::simulation::statement(state.steps(), as_of, listing);
-            let _ = done.send(shelf.put(&statement.files));
+            let _ = done.send(place.put(&statement.files));
         });
         Ok(put.await??)
     }
