@@ -41,7 +41,7 @@ impl Scene<'_> {
         let listed = self.a_success();
         let ledger = Some(listed.row.clone());
         let user_id = listed.row.user_id;
-        let late = Listed { from: self.in_hours(), ..listed };
+        let late = Listed { from: Some(self.in_hours()), ..listed };
         self.step.payments.push(Pair { ledger, listed: vec![late] });
         let text = format!(
             "the provider's listing lacks a payment of {} for {HOURS} hours",
@@ -54,11 +54,11 @@ impl Scene<'_> {
     /// The company's database refuses an amount of 0, until the provider states the right one.
     pub(super) fn list_an_amount_of_nothing(&mut self) {
         let listed = self.a_success();
-        let mut wrong = Listed { until: self.in_hours(), ..listed.clone() };
+        let mut wrong = Listed { until: Some(self.in_hours()), ..listed.clone() };
         wrong.row.amount_minor = 0;
         wrong.row.amount_captured_minor = 0;
         let user_id = listed.row.user_id;
-        let right = Listed { from: self.in_hours(), ..listed };
+        let right = Listed { from: Some(self.in_hours()), ..listed };
         self.step.payments.push(Pair { ledger: None, listed: vec![wrong, right] });
         let text = format!(
             "the provider lists a payment of {} with an amount of 0, which the company's rule \
@@ -73,8 +73,8 @@ impl Scene<'_> {
     pub(super) fn list_an_unknown_customer(&mut self) {
         let listed = self.a_success();
         let nobody = Some(random::id(&mut self.rng, "cus_", 14));
-        let unknown = Listed { until: self.in_hours(), customer: nobody, ..listed.clone() };
-        let known = Listed { from: self.in_hours(), ..listed };
+        let unknown = Listed { until: Some(self.in_hours()), customer: nobody, ..listed.clone() };
+        let known = Listed { from: Some(self.in_hours()), ..listed };
         self.step.payments.push(Pair { ledger: None, listed: vec![unknown, known] });
         let text = format!("a payment of a customer that nobody knows, for {HOURS} hours");
         self.tell("unknown_customer", None, "payment-monitor discrepancies", text);
@@ -83,7 +83,7 @@ impl Scene<'_> {
     /// A listing that has a payment twice.
     pub(super) fn list_twice(&mut self) {
         let Some(listed) = self.an_earlier_success() else { return };
-        let mut again = Listed { until: self.in_hours(), ..listed.clone() };
+        let mut again = Listed { until: Some(self.in_hours()), ..listed.clone() };
         again.row.amount_refunded_minor = again.row.amount_captured_minor;
         let user_id = listed.row.user_id;
         self.step.payments.push(Pair { ledger: None, listed: vec![listed, again] });
@@ -95,9 +95,9 @@ impl Scene<'_> {
     pub(super) fn return_a_payment(&mut self) {
         let Some(listed) = self.an_earlier_success() else { return };
         let user_id = listed.row.user_id;
-        let mut returned = Listed { until: self.in_hours(), ..listed.clone() };
+        let mut returned = Listed { until: Some(self.in_hours()), ..listed.clone() };
         returned.row.make_failed(declines::returned());
-        let good = Listed { from: self.in_hours(), ..listed };
+        let good = Listed { from: Some(self.in_hours()), ..listed };
         self.step.payments.push(Pair { ledger: None, listed: vec![returned, good] });
         let text = format!("a payment of {} came back after it had succeeded", whose(user_id));
         let look = "payment-monitor discrepancies: needs_approval";
@@ -113,7 +113,7 @@ impl Scene<'_> {
         Listed::always(row, customer)
     }
 
-    fn in_hours(&self) -> Option<DateTime<Utc>> {
-        Some(self.now + Duration::hours(HOURS))
+    fn in_hours(&self) -> DateTime<Utc> {
+        self.now + Duration::hours(HOURS)
     }
 }

@@ -38,11 +38,17 @@ pub async fn create(
     seed::load(connection, company).await?;
     seed::add_rule(connection).await?;
     let mut rows = Rows::new();
-    people.iter().for_each(|person| customer(&mut rows, person));
+    for person in people {
+        customer(&mut rows, person);
+    }
     seed::copy(connection, COPY_CUSTOMERS, &mut rows).await?;
-    listing.charges.iter().for_each(|listed| charge(&mut rows, listed));
+    for listed in &listing.charges {
+        charge(&mut rows, listed);
+    }
     seed::copy(connection, COPY_CHARGES, &mut rows).await?;
-    listing.subscriptions.iter().for_each(|listed| subscription(&mut rows, listed, now));
+    for listed in &listing.subscriptions {
+        subscription(&mut rows, listed, now);
+    }
     seed::copy(connection, COPY_SUBSCRIPTIONS, &mut rows).await
 }
 
@@ -76,9 +82,13 @@ async fn sign_up(connection: &mut PgConnection, people: &[Person]) -> sqlx::Resu
         return Ok(());
     }
     let mut rows = Rows::new();
-    people.iter().for_each(|person| customer(&mut rows, person));
+    for person in people {
+        customer(&mut rows, person);
+    }
     seed::copy(connection, COPY_CUSTOMERS, &mut rows).await?;
-    people.iter().for_each(|person| seed::user(&mut rows, &person.user));
+    for person in people {
+        seed::user(&mut rows, &person.user);
+    }
     seed::copy(connection, seed::COPY_USERS, &mut rows).await?;
     sqlx::query!("SELECT setval(pg_get_serial_sequence('users', 'id'), max(id)) FROM users")
         .fetch_one(connection)
