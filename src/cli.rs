@@ -98,7 +98,6 @@ pub struct TelemetryFlags {
 pub enum Command {
     /// Show everything on a made-up company: no set-up, no database, no collector
     Demo(DemoArgs),
-    /// Keep the demo's company alive on an empty database of your own, until a signal
     Simulate(SimulateArgs),
     /// Create or upgrade the schema of `DATABASE_URL` (as its owner)
     Migrate,
@@ -130,7 +129,9 @@ pub enum Command {
     #[command(subcommand)]
     Trace(TraceCommand),
     /// Print a completion script for a shell
-    Completions { shell: clap_complete::Shell },
+    Completions {
+        shell: clap_complete::Shell,
+    },
     /// Print the manual page
     Man,
 }

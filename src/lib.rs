@@ -4,6 +4,8 @@
 //! ```text
 //! main -> commands -> run, archive -> store, statement, reconcile, audit -> domain
 //!
+//! main -> commands -> simulator -> store -> demo -> domain
+//!
 //! begin -> rescue -> fetch -> compare -> plan -> guard -> perform -> finish
 //! ```
 

@@ -183,6 +183,7 @@ fn farewell(kept: Option<(&str, &PrivateServer)>, folder: &Path) -> String {
             "payment-monitor failures        tells which payments failed, by code and by user",
             "payment-monitor suspicious      lists what the rules found, and why",
             "payment-monitor approve RUN     performs what a run held or withheld",
+            "payment-monitor simulate        keeps such a company alive on a database of yours",
             "README.md                       tells how to run it on a ledger of your own",
         ]
         .join("\n");

@@ -52,10 +52,9 @@ async fn keep_alive(
         let worked = work(database, shelf, args, printer, &mut simulator).await;
         match worked {
             Ok(()) => pauses = None,
-            Err(SimulatorError::Passing(error)) => {
+            Err(SimulatorError::Passing(why)) => {
                 simulator = None;
                 if pauses.is_none() {
-                    let why = SimulatorError::Passing(error);
                     let place = database.place();
                     printer::note(&format!("{place} is away, and is tried again: {why}"));
                 }

@@ -9,11 +9,12 @@ pub use shelf::{Shelf, ShelfError};
 
 use crate::demo;
 use crate::demo::simulation::Happening;
-use crate::store::error::fault;
+use crate::store::error::{brief, fault};
 use crate::store::simulation::{self, FORMAT, State};
 use crate::store::{Database, DatabaseError, connection, schema};
 use chrono::{DateTime, Utc};
 use sqlx::{Connection as _, PgConnection};
+use tokio::sync::oneshot;
 
 /// The name by which the server knows the simulator's connection: not one of the job's.
 const PROGRAM: &str = "simulator";
@@ -31,15 +32,20 @@ pub enum SimulatorError {
              {found}, this one knows {FORMAT}): begin anew in an empty database"
     )]
     Format { place: String, found: i32 },
+    #[error(
+        "the simulator needs the login that owns the ledger's tables and may create a schema in \
+             their database (not the job's): {why}"
+    )]
+    Privilege { why: String },
     #[error(transparent)]
     Database(#[from] DatabaseError),
     #[error(transparent)]
     Shelf(#[from] ShelfError),
     /// What the database may get over.
-    #[error("{}", crate::store::error::brief(.0))]
-    Passing(sqlx::Error),
+    #[error("{0}")]
+    Passing(String),
     #[error("making up the statement broke off")]
-    BrokenOff(#[from] tokio::task::JoinError),
+    BrokenOff(#[from] oneshot::error::RecvError),
 }
 
 /// How a simulation begins.
@@ -80,13 +86,14 @@ impl Simulator {
         let database = database.named(PROGRAM);
         let connection = database.open().await.map_err(|error| {
             if fault(&error).may_pass() {
-                return SimulatorError::Passing(error);
+                return SimulatorError::Passing(brief(&error));
             }
             database.explain(&error).into()
         })?;
         let mut simulator = Self { database, connection, shelf };
-        connection::require_writable(&mut simulator.connection, &simulator.database).await?;
-        schema::require_current(&mut simulator.connection, &simulator.database).await?;
+        let Self { database, connection, .. } = &mut simulator;
+        connection::require_writable(connection, database).await.map_err(or_unreachable)?;
+        schema::require_current(connection, database).await.map_err(or_unreachable)?;
         let beginning = simulator.seed(seed).await?;
         Ok((simulator, beginning))
     }
@@ -149,18 +156,32 @@ impl Simulator {
         let failed = || or_passing("reading the provider's records");
         let state = simulation::state(&mut self.connection).await.map_err(failed())?;
         let listing = simulation::listing(&mut self.connection, as_of).await.map_err(failed())?;
-        let shelf = self.shelf.clone();
-        let putting = tokio::task::spawn_blocking(move || {
-            shelf.put(&demo::simulation::statement(state.steps(), as_of, listing).files)
+        let place = self.shelf.clone();
+        let (done, put) = oneshot::channel();
+        // Not one of the runtime's threads: the program's end waits for these.
+        std::thread::spawn(move || {
+            let statement = demo::simulation::statement(state.steps(), as_of, listing);
+            let _ = done.send(place.put(&statement.files));
         });
-        Ok(putting.await??)
+        Ok(put.await??)
+    }
+}
+
+/// An answer that did not come may come later.
+fn or_unreachable(error: DatabaseError) -> SimulatorError {
+    match error {
+        DatabaseError::Unreachable { why, .. } => SimulatorError::Passing(why),
+        other => other.into(),
     }
 }
 
 fn or_passing(doing: &'static str) -> impl FnOnce(sqlx::Error) -> SimulatorError {
     move |error| {
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
         if fault(&error).may_pass() {
-            SimulatorError::Passing(error)
+            SimulatorError::Passing(brief(&error))
+        } else if code.as_deref() == Some("42501") {
+            SimulatorError::Privilege { why: brief(&error) }
         } else {
             DatabaseError::query(doing)(error).into()
         }

@@ -30,7 +30,7 @@ pub enum ShelfError {
              another path"
     )]
     Taken(PathBuf),
-    #[error("the statement can't be written at {path}: {source}; may this user write there?")]
+    #[error("the statement can't be written at {path} (may this user write there?)")]
     Unwritable { path: PathBuf, source: io::Error },
 }
 

@@ -63,7 +63,9 @@ impl Scene<'_> {
             // The row is as old as this step, whatever time the payment has: statements that
             // were taken before know nothing of it.
             let ledger = Some(PaymentRow { updated_at: self.now, ..payment.clone() });
-            self.step.payments.push(Pair { ledger, listed: vec![Listed::always(payment, customer)] });
+            self.step
+                .payments
+                .push(Pair { ledger, listed: vec![Listed::always(payment, customer)] });
         }
         let who = user_id.map_or("customers and guests".to_owned(), |id| format!("user {id}"));
         let text = format!("planted {pattern}: {count} payments of {who} in {MINUTES} minutes");

@@ -84,7 +84,7 @@ impl Scene<'_> {
     pub(super) fn list_twice(&mut self) {
         let Some(listed) = self.an_earlier_success() else { return };
         let mut again = Listed { until: self.in_hours(), ..listed.clone() };
-        again.row.amount_refunded_minor = again.row.amount_minor;
+        again.row.amount_refunded_minor = again.row.amount_captured_minor;
         let user_id = listed.row.user_id;
         self.step.payments.push(Pair { ledger: None, listed: vec![listed, again] });
         let text = format!("a payment of {} is listed twice for {HOURS} hours", whose(user_id));

@@ -129,13 +129,7 @@ impl<'a> Scene<'a> {
         (!suitable.is_empty()).then(|| suitable[self.rng.random_range(0..suitable.len())])
     }
 
-    fn tell(
-        &mut self,
-        kind: &'static str,
-        user_id: Option<i64>,
-        look: &'static str,
-        text: String,
-    ) {
+    fn tell(&mut self, kind: &'static str, user_id: Option<i64>, look: &'static str, text: String) {
         self.step.happenings.push(Happening { kind, text, look, user_id });
     }
 }

@@ -55,7 +55,8 @@ impl Scene<'_> {
         let since = self.now - Duration::hours(6);
         let waits = |listed: &Listed<PaymentRow>| {
             let code = listed.row.failure_code.as_deref();
-            listed.row.user_id.is_some()
+            is_in_order(listed)
+                && listed.row.user_id.is_some()
                 && listed.row.created_at > since
                 && code.is_some_and(|code| declines::of_code(code).retry)
                 && is_newest(listed)
@@ -96,7 +97,7 @@ impl Scene<'_> {
 
     fn refund(&mut self, is_heard: bool) {
         let Some(mut listed) = self.an_earlier_success() else { return };
-        listed.row.amount_refunded_minor = listed.row.amount_minor;
+        listed.row.amount_refunded_minor = listed.row.amount_captured_minor;
         let ledger = is_heard.then(|| PaymentRow { updated_at: self.now, ..listed.row.clone() });
         if !is_heard {
             let whose = whose(listed.row.user_id);
@@ -109,15 +110,20 @@ impl Scene<'_> {
     /// One that the runs look at, and that this step has not touched.
     pub(super) fn an_earlier_success(&mut self) -> Option<Listed<PaymentRow>> {
         let until = self.now - Duration::minutes(10);
-        let touched: Vec<&Listed<PaymentRow>> =
-            self.step.payments.iter().flat_map(|pair| &pair.listed).collect();
+        let touched = self.step.payments.iter().flat_map(|pair| &pair.listed);
         let touched: Vec<String> =
-            touched.iter().map(|listed| listed.row.provider_payment_id.clone()).collect();
+            touched.map(|listed| listed.row.provider_payment_id.clone()).collect();
         let suits = |listed: &Listed<PaymentRow>| {
-            listed.row.is_plain_success()
+            is_in_order(listed)
+                && listed.row.is_plain_success()
                 && listed.row.created_at < until
                 && !touched.contains(&listed.row.provider_payment_id)
         };
         self.pick(&self.view.recent, suits).cloned()
     }
+}
+
+/// What the company can write down: it refuses amounts of 0, and customers that nobody knows.
+fn is_in_order(listed: &Listed<PaymentRow>) -> bool {
+    listed.row.amount_minor > 0 && listed.customer.is_some() == listed.row.user_id.is_some()
 }

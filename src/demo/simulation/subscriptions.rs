@@ -81,7 +81,8 @@ impl Scene<'_> {
         listed.row.updated_at = self.now;
         let ledger = if random::chance(&mut self.rng, UNHEARD) {
             let user = one.person.user.id;
-            let text = format!("the company did not hear of a change of user {user}'s subscription");
+            let text =
+                format!("the company did not hear of a change of user {user}'s subscription");
             let look = match field {
                 "plan" => "runs: update, plan",
                 "status" => "runs: update, status",

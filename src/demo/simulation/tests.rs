@@ -71,9 +71,10 @@ fn every_new_record_is_sound_and_of_a_known_customer() {
                 assert!(!ends || seen || customer.is_none_or(|id| known.contains(id)));
             }
             let row = &pair.listed[0].row;
-            let is_new = !view.recent.iter().any(|recent| {
-                recent.row.provider_payment_id == row.provider_payment_id
-            });
+            let is_new = !view
+                .recent
+                .iter()
+                .any(|recent| recent.row.provider_payment_id == row.provider_payment_id);
             assert!(!is_new || ids.insert(row.provider_payment_id.clone()), "an id comes twice");
             // What the provider has of one time is at the ledger no older than the step.
             assert!(pair.ledger.iter().all(|kept| kept.amount_minor > 0));
@@ -97,13 +98,22 @@ fn drift_goes_both_ways_and_most_records_agree() {
 
 #[test]
 fn every_kind_of_happening_comes_within_the_first_hour() {
+    let view = view();
     let kinds: BTreeSet<&str> = (1..=360)
-        .flat_map(|number| step(7, number, now(), &view()).happenings)
+        .flat_map(|number| step(7, number, now(), &view).happenings)
         .map(|happening| happening.kind)
         .collect();
     let all = [
-        "attack", "drift", "duplicate", "export_broken", "export_mended", "needs_approval",
-        "only_in_ledger", "refused", "sign_up", "unknown_customer",
+        "attack",
+        "drift",
+        "duplicate",
+        "export_broken",
+        "export_mended",
+        "needs_approval",
+        "only_in_ledger",
+        "refused",
+        "sign_up",
+        "unknown_customer",
     ];
     assert_eq!(kinds, all.into_iter().collect());
 }
@@ -123,7 +133,7 @@ fn each_pattern_is_planted_in_turn_and_both_sides_know_it() {
         let equal = step.payments.iter().filter(|pair| {
             let listed = &pair.listed[0].row;
             pair.ledger.as_ref().is_some_and(|kept| {
-                kept.created_at < now() && kept.status == listed.status && kept.updated_at == now()
+                kept.created_at <= now() && kept.status == listed.status && kept.updated_at == now()
             })
         });
         let times: Vec<_> = equal.map(|pair| pair.listed[0].row.created_at).collect();

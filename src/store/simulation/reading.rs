@@ -12,10 +12,7 @@ const RECENT_MAX: i64 = 400;
 const SUBSCRIBERS_MAX: i64 = 80;
 
 /// What the statement of a moment lists.
-pub async fn listing(
-    connection: &mut PgConnection,
-    as_of: DateTime<Utc>,
-) -> sqlx::Result<Listing> {
+pub async fn listing(connection: &mut PgConnection, as_of: DateTime<Utc>) -> sqlx::Result<Listing> {
     let charges = sqlx::query(
         "SELECT l.*, c.user_id FROM (
             SELECT * FROM simulated_provider.charges
@@ -57,9 +54,10 @@ pub async fn view(connection: &mut PgConnection, step: u64) -> sqlx::Result<View
     .bind(PEOPLE_MAX)
     .fetch_all(&mut *connection)
     .await?;
-    let next_user_id = sqlx::query_scalar!(r#"SELECT coalesce(max(id), 0) + 1 AS "id!" FROM users"#)
-        .fetch_one(&mut *connection)
-        .await?;
+    let next_user_id =
+        sqlx::query_scalar!(r#"SELECT coalesce(max(id), 0) + 1 AS "id!" FROM users"#)
+            .fetch_one(&mut *connection)
+            .await?;
     let recent = sqlx::query(
         "SELECT l.*, c.user_id FROM (
             SELECT * FROM simulated_provider.charges ORDER BY created_at DESC, position DESC LIMIT $1

@@ -89,7 +89,8 @@ async fn sign_up(connection: &mut PgConnection, people: &[Person]) -> sqlx::Resu
 async fn payments(connection: &mut PgConnection, step: &Step) -> sqlx::Result<()> {
     let ids = step.payments.iter().flat_map(|pair| &pair.listed);
     let ids: Vec<&str> = ids.map(|listed| listed.row.provider_payment_id.as_str()).collect();
-    replaced(connection, "DELETE FROM simulated_provider.charges WHERE id = ANY ($1)", &ids).await?;
+    replaced(connection, "DELETE FROM simulated_provider.charges WHERE id = ANY ($1)", &ids)
+        .await?;
     let mut rows = Rows::new();
     step.payments.iter().flat_map(|pair| &pair.listed).for_each(|one| charge(&mut rows, one));
     seed::copy(connection, COPY_CHARGES, &mut rows).await?;

@@ -24,10 +24,7 @@ fn owners_url(ledger: &Ledger) -> String {
     ledger.server().url(SUPERUSER, ledger.name())
 }
 
-async fn begin(
-    ledger: &Ledger,
-    folder: &Path,
-) -> Result<(Simulator, Beginning), SimulatorError> {
+async fn begin(ledger: &Ledger, folder: &Path) -> Result<(Simulator, Beginning), SimulatorError> {
     let database = Database::new(&SecretString::from(owners_url(ledger))).unwrap();
     Simulator::begin(&database, Shelf::at(&place(folder)).unwrap(), SEED).await
 }

@@ -1,10 +1,11 @@
 //! Statements that are replaced while they are read.
 
 use super::{begin, place};
-use crate::harness::Ledger;
+use crate::harness::{Charge, Ledger};
 use chrono::TimeDelta;
+use payment_monitor::demo::File;
 use payment_monitor::simulator::{Shelf, ShelfError};
-use payment_monitor::statement::{Facts, Listing, Options, Statement};
+use payment_monitor::statement::{Facts, Listing, Options, Record, Statement};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -27,7 +28,7 @@ async fn a_reader_sees_one_whole_statement_however_often_it_is_replaced() {
     let path = place(folder.path());
     let reading = tokio::task::spawn_blocking(move || {
         let mut seen = BTreeSet::new();
-        while seen.len() < 5 {
+        while seen.len() < 3 {
             let facts = read(open(&path));
             assert!(matches!(facts.payments_listing, Listing::Proven { .. }));
             assert!(matches!(facts.subscriptions_listing, Listing::Proven { .. }));
@@ -43,23 +44,38 @@ async fn a_reader_sees_one_whole_statement_however_often_it_is_replaced() {
     reading.await.unwrap();
 }
 
-#[tokio::test]
-async fn a_run_that_has_opened_a_statement_reads_it_and_old_ones_go() {
-    let ledger = Ledger::empty().await;
+/// A statement of one charge, in memory.
+fn one_charge(id: &str) -> Vec<File> {
+    let charge = Charge::new(id, 1).0.to_string();
+    vec![File { name: "charges.ndjson".into(), records: 1, bytes: charge.into_bytes() }]
+}
+
+#[test]
+fn who_has_opened_a_statement_reads_it_and_old_ones_go() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut simulator, _) = begin(&ledger, folder.path()).await.unwrap();
-    let now = simulator.now().await.unwrap();
-    simulator.publish(now).await.unwrap();
-    let opened = open(&place(folder.path()));
-    for second in 1..=40 {
-        simulator.publish(now + TimeDelta::seconds(second)).await.unwrap();
-        if second == 20 {
-            assert_eq!(read(open(&place(folder.path()))).as_of, now + TimeDelta::seconds(20));
-        }
+    let shelf = Shelf::at(&place(folder.path())).unwrap();
+    shelf.put(&one_charge("ch_first")).unwrap();
+    let early = open(&place(folder.path()));
+    let mut ids = Vec::new();
+    let mut read = |statement: Statement| {
+        statement.read(&mut |record| {
+            let Record::Payment(payment) = record else { panic!("{record:?}") };
+            ids.push(payment.provider_payment_id);
+            ControlFlow::Continue(())
+        })
+    };
+    for number in 1..=40 {
+        shelf.put(&one_charge(&format!("ch_{number}"))).unwrap();
     }
-    let shelf = folder.path().join(".statement.statements");
-    assert_eq!(std::fs::read_dir(shelf).unwrap().count(), 31);
-    assert!(opened.read(&mut |_| ControlFlow::Continue(())).is_err(), "it is gone by now");
+    assert!(read(early).is_err(), "it is gone by now");
+    read(open(&place(folder.path()))).unwrap();
+    shelf.put(&one_charge("ch_newest")).unwrap();
+    let opened = open(&place(folder.path()));
+    shelf.put(&one_charge("ch_after")).unwrap();
+    read(opened).unwrap();
+    assert_eq!(ids, ["ch_40", "ch_newest"]);
+    let kept = std::fs::read_dir(folder.path().join(".statement.statements")).unwrap();
+    assert_eq!(kept.count(), 31);
 }
 
 #[test]
