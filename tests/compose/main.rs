@@ -97,7 +97,7 @@ async fn a_runs_trace_and_logs_arrive_and_the_load_of_the_databases_host_is_reco
     let lines = format!("{{service_name=\"payment-monitor\"}} | trace_id=\"{trace}\"");
     until("the lines of the first run", async || lines_of(&loki, &lines).await).await;
     let load = "SELECT count(*) > 0 FROM run_events \
-                WHERE kind = 'database_host' AND details -> 'note' IS NULL";
+                WHERE kind = 'database_host' AND details ->> 'note' IS NULL";
     awaited(&mut ledger, load).await;
 }
 

@@ -14,8 +14,11 @@ const UNASKED: [(&str, &str); 3] = [
     ("gateway", "the same"),
 ];
 
+/// How an image's tag says the version that something else has.
+type Tag = fn(&str) -> String;
+
 /// The image of a server, where its version is pinned for the tests, and how the image says it.
-const SAME: [(&str, &str, fn(&str) -> String); 4] = [
+const SAME: [(&str, &str, Tag); 4] = [
     ("grafana/loki", "stack/tools/loki.mod: github.com/grafana/loki/v3 v", str::to_owned),
     // Prometheus 3.x.y is the module 0.3xx.y.
     ("prom/prometheus", "stack/tools/prometheus.mod: github.com/prometheus/prometheus v", |of| {
