@@ -1,7 +1,7 @@
 //! What telemetry costs: the same import with and without a real collector, in turns; with the
 //! server on cores of its own, as it is meant, and with all of them on the same cores; with a
-//! database whose commits wait for the disk, as a company's do, and with one whose don't. Beside the
-//! time stands what CPU time the job and the collector took.
+//! database whose commits wait for the disk, as a company's do, and with one whose don't. Beside
+//! the time stands what CPU time the job and the collector took.
 
 use crate::Arguments;
 use crate::collector::Agent;

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 /// New payments, failures, drift between the two sides, now and then an attacker, and a statement
 /// that makes a run fail. `DATABASE_URL` is the company's login, which owns the ledger's tables
 /// and may create a schema: the first start fills an empty, migrated ledger, later ones go on
-/// where it stopped, and a ledger of somebody else's is refused. A signal ends it, with exit code 0.
+/// where it stopped, and a ledger of somebody else's is refused. A signal ends it, with exit
+/// code 0.
 #[derive(Debug, Args)]
 pub struct SimulateArgs {
     /// Where the provider's newest statement is to be: a symbolic link, which the simulator makes

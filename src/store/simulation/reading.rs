@@ -60,7 +60,8 @@ pub async fn view(connection: &mut PgConnection, step: u64) -> sqlx::Result<View
             .await?;
     let recent = sqlx::query(
         "SELECT l.*, c.user_id FROM (
-            SELECT * FROM simulated_provider.charges ORDER BY created_at DESC, position DESC LIMIT $1
+            SELECT * FROM simulated_provider.charges
+            ORDER BY created_at DESC, position DESC LIMIT $1
         ) l LEFT JOIN simulated_provider.customers c ON c.id = l.customer
         WHERE l.listed_from IS NULL AND l.listed_until IS NULL AND c.suspect IS NOT TRUE
             AND NOT EXISTS (SELECT FROM simulated_provider.charges other
