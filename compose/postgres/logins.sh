@@ -19,6 +19,9 @@ CREATE ROLE payment_monitor_reader NOLOGIN;
 CREATE ROLE company LOGIN PASSWORD :'company' IN ROLE payment_monitor_owner;
 CREATE ROLE job LOGIN PASSWORD :'job' IN ROLE payment_monitor_writer;
 CREATE ROLE grafana LOGIN PASSWORD :'reader' IN ROLE payment_monitor_reader;
+-- Whoever looks at a dashboard may ask anything; not for ever, and not with all connections.
+ALTER ROLE grafana SET statement_timeout = '30s';
+ALTER ROLE grafana CONNECTION LIMIT 20;
 -- otel/monitoring-role.sql gives it its rights.
 CREATE ROLE payment_monitor_metrics LOGIN PASSWORD :'metrics';
 

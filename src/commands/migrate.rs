@@ -3,6 +3,7 @@
 use super::printer::{self, Printer};
 use super::session::Session;
 use crate::exit;
+use crate::run::refuse_pooler;
 use crate::store::error::fault;
 use crate::store::{DatabaseError, connection, schema};
 use serde_json::json;
@@ -12,8 +13,10 @@ use std::time::Duration;
 const TRIES_MAX: u32 = 10;
 
 pub async fn migrate(session: &Session, printer: Printer) -> anyhow::Result<u8> {
-    let database = session.database()?;
+    // With a run's limits: a migrate that is paused or cut off must not hold the run lock for ever.
+    let database = session.database()?.named("payment-monitor migrate");
     let mut connection = database.connect().await?;
+    refuse_pooler(&database, &mut connection).await?;
     connection::require_writable(&mut connection, &database).await?;
     let (from, to) = schema::migrate(&mut connection, &database).await?;
     let partitions = create_partitions(&mut connection).await?;

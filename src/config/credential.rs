@@ -21,15 +21,20 @@ pub struct CredentialError {
 /// Reads the URL, which is all that the file holds; space and newlines around it do not count.
 ///
 /// # Errors
-/// A file that can't be read, is empty, or holds anything but one line of text.
+/// A file that can't be read, is empty, or holds anything but one URL.
 pub(super) fn read(path: &Path) -> Result<SecretString, CredentialError> {
     let text = contents(path).and_then(|text| {
         let url = text.trim();
-        let why = match url.lines().count() {
-            _ if text.len() as u64 > BYTES_MAX => "it is too long to be a URL",
-            0 => "it is empty",
-            1 => return Ok(SecretString::from(url)),
-            _ => "it holds more than one line",
+        let why = if text.len() as u64 > BYTES_MAX {
+            "it is too long to be a URL"
+        } else if url.is_empty() {
+            "it is empty"
+        } else if url.chars().any(char::is_control) {
+            "it holds more than one line"
+        } else if !(url.starts_with("postgres://") || url.starts_with("postgresql://")) {
+            "it is not a postgres:// URL"
+        } else {
+            return Ok(SecretString::from(url));
         };
         Err(why.to_owned())
     });

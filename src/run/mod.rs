@@ -30,6 +30,7 @@ pub use approve::{Approval, approve, reject};
 pub use begin::{Environment, Progress, answered};
 pub use clock::Clock;
 pub use error::{RunError, told};
+pub use lock::refuse_pooler;
 pub use preview::{Preview, preview};
 pub use replay::replay;
 pub use report::Report;

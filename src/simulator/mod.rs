@@ -101,6 +101,7 @@ impl Simulator {
     async fn seed(&mut self, seed: u64) -> Result<Beginning, SimulatorError> {
         let failed = || or_passing("seeding the made-up company");
         let mut transaction = self.connection.begin().await.map_err(failed())?;
+        simulation::one_at_a_time(&mut transaction).await.map_err(failed())?;
         if simulation::is_there(&mut transaction).await.map_err(failed())? {
             let state = simulation::hold(&mut transaction).await.map_err(failed())?;
             if state.format != FORMAT {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 static MIGRATOR: Migrator = sqlx::migrate!();
 
-/// How long `migrate` waits for a run to end. Cron's next ones are skipped meanwhile.
+/// How long `migrate` waits for a run to end. Cron's next ones don't begin meanwhile.
 const RUN_WAIT: Duration = Duration::from_mins(1);
 /// How long a migration waits for a table. The company's own statements queue up behind it.
 const TABLE_WAIT: Duration = Duration::from_secs(10);
@@ -67,6 +67,7 @@ pub async fn migrate(
     let mut found = version(connection).await.map_err(explain)?;
     let is_behind = found < version_needed();
     if is_behind {
+        prepare(connection).await.map_err(explain)?;
         limit(connection, RUN_WAIT).await?;
         let taken = lock::take(connection, lock::RUN_LOCK).await;
         taken.map_err(|error| blocked(error, "a run, or another migrate, goes on", RUN_WAIT))?;
@@ -89,6 +90,19 @@ pub async fn migrate(
         lock::release(connection, lock::RUN_LOCK).await.map_err(explain)?;
     }
     Ok((found, version_needed()))
+}
+
+/// Prepares the session: an index may take long to build; and since PostgreSQL 16 who makes a role
+/// without being a superuser may act as that role only if this setting says so, and has to.
+async fn prepare(connection: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query(
+        "SELECT set_config('statement_timeout', '0', false),
+            CASE WHEN current_setting('server_version_num')::integer >= 160000
+                THEN set_config('createrole_self_grant', 'set, inherit', false) END",
+    )
+    .execute(connection)
+    .await
+    .map(drop)
 }
 
 /// How long statements of this connection wait for a lock; zero is for ever.

@@ -41,6 +41,15 @@ pub async fn now(connection: &mut PgConnection) -> sqlx::Result<DateTime<Utc>> {
         .await
 }
 
+/// The advisory lock's key: the first 8 bytes of SHA-256 of "payment-monitor simulate".
+const SEED_LOCK: i64 = 0x7cb0_21cc_e2a7_a495;
+
+/// Lets nobody else seed this database until the transaction ends.
+pub async fn one_at_a_time(connection: &mut PgConnection) -> sqlx::Result<()> {
+    let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(SEED_LOCK);
+    lock.execute(connection).await.map(drop)
+}
+
 /// Whether this ledger was made by a simulation.
 pub async fn is_there(connection: &mut PgConnection) -> sqlx::Result<bool> {
     let found = sqlx::query_scalar!(

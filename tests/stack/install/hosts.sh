@@ -70,12 +70,23 @@ for name in job db gateway; do
     "${on[@]}" ip link set dev eth0 up
 done
 
-for block in "$blocks"/*; do
-    name=${block##*-}
+# What stands one after the other for the same host is done in one shell, as somebody would who
+# pastes it: what a block leaves behind (a folder, a umask, a variable) must not harm the next.
+do_all() {
+    local name=${1##*-} pid
     pid=$(cat "$HOSTS/${name%.sh}/pid")
-    echo "== ${block##*/}"
     nsenter --target "$pid" --mount --net --uts --wd="$repository" \
         env HOME=/root PATH="$here/bin:/usr/local/bin:/usr/bin:/usr/sbin:/bin:/sbin:$PATH" \
-        bash -euo pipefail "$block"
+        bash -euo pipefail -c 'for block; do echo "== ${block##*/}"; . "$block"; done' bash "$@"
+}
+
+group=()
+for block in "$blocks"/*; do
+    if [ ${#group[@]} != 0 ] && [ "${group[0]##*-}" != "${block##*-}" ]; then
+        do_all "${group[@]}"
+        group=()
+    fi
+    group+=("$block")
 done
+do_all "${group[@]}"
 echo "== all done"

@@ -58,7 +58,9 @@ async fn a_file_that_holds_no_url_is_named_and_never_quoted() {
         (b"postgres://job:s3cret@h/a\npostgres://job:s3cret@h/b\n", "more than one line"),
         (b"postgres://job:s3cret@h/\xff", "it is not text"),
         (long.as_bytes(), "too long to be a URL"),
-        (b"s3cret", "is not a postgres:// URL"),
+        (b"postgres://job:s3cret@h/a\rpostgres://job:s3cret@h/b", "more than one line"),
+        (b"s3cret", "url (database_url_file): it is not a postgres:// URL"),
+        (b"\xef\xbb\xbfpostgres://job:s3cret@h/x", "it is not a postgres:// URL"),
         (b"postgres://job:s3cret@h:port/x", "DATABASE_URL"),
     ] {
         program.write("url", content);

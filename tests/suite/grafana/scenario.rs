@@ -183,8 +183,9 @@ async fn conflict(stage: &mut Stage) -> String {
     stage.ledger.sql(&format!("{change}; COMMIT")).await;
     let output = finish(child).await;
     assert_eq!(output.code, 1, "{}", output.all());
-    // As the provider has it again.
-    stage.ledger.sql(&change.replace("true", "false")).await;
+    // As the provider has it again, in all: it is of no later run.
+    let mended = "disputed = false, failure_code = 'do_not_honor'";
+    stage.ledger.sql(&change.replace("disputed = true", mended)).await;
     conflicting
 }
 
