@@ -289,7 +289,7 @@ async fn a_pooler_in_transaction_mode_is_found_and_one_in_session_mode_is_not_wr
         let told = Told::by(&Program::new().with("DATABASE_URL", &pooler.url), &[]).await;
         if mode == "transaction" {
             told.assert_wrong("database", "pooler in transaction mode");
-            assert_eq!(told.names("not_checked").len(), 8, "{:?}", told.checks);
+            assert_eq!(told.names("not_checked").len(), 9, "{:?}", told.checks);
         } else {
             assert_eq!(told.code, 0, "{:?}", told.checks);
         }
