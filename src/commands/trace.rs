@@ -28,12 +28,7 @@ pub async fn trace(
     schema::require_current(&mut connection, database).await?;
     let schema_name = connection::current_schema(&mut connection, database).await?;
     let id = show::find(&mut connection, name).await?;
-    let (address, port) = database.address();
-    let server = Server {
-        address: address.into(),
-        port,
-        namespace: format!("{}|{schema_name}", database.database()).into(),
-    };
+    let server = Server::new(database.address(), database.database(), &schema_name);
     let spans = run::replay(&mut connection, &environment.telemetry, &server, id).await?;
     let account = delivery::deliver_retold(session, &environment, &[id]).await;
     let account = account.unwrap_or_default();

@@ -142,7 +142,6 @@ async fn take(environment: &Environment, parent: Option<RunId>) -> Result<Prepar
     let Some(lock) = RunLock::take(&database, environment.retry_for).await? else {
         return Ok(Prepared::Busy(id, clock, connection));
     };
-    let (address, port) = database.address();
     let run = Run {
         id,
         parent,
@@ -152,11 +151,7 @@ async fn take(environment: &Environment, parent: Option<RunId>) -> Result<Prepar
         root: LiveSpan::default(),
         sampler: Mutex::new(Sampler::start()),
         performing: Mutex::default(),
-        server: spans::Server {
-            address: address.into(),
-            port,
-            namespace: format!("{}|{schema_name}", database.database()).into(),
-        },
+        server: spans::Server::new(database.address(), database.database(), &schema_name),
         phases: Mutex::default(),
         outcomes: Outcomes::default(),
         is_recorded: false,

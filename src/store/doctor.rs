@@ -143,13 +143,6 @@ pub fn lock_key(session: i32) -> i64 {
     DOCTOR_LOCK.wrapping_add(i64::from(session))
 }
 
-/// Gives an advisory lock back; false where the session does not hold it.
-pub async fn unlock(connection: &mut PgConnection, key: i64) -> sqlx::Result<bool> {
-    sqlx::query_scalar!(r#"SELECT pg_advisory_unlock($1) AS "held!""#, key)
-        .fetch_one(connection)
-        .await
-}
-
 /// Bounds how long statements of this transaction wait for a lock.
 pub async fn wait_at_most(connection: &mut PgConnection, time: Duration) -> sqlx::Result<()> {
     sqlx::query!("SELECT set_config('lock_timeout', $1, true)", time.as_millis().to_string())

@@ -33,9 +33,11 @@ pub async fn take(connection: &mut PgConnection, key: i64) -> sqlx::Result<()> {
     sqlx::query("SELECT pg_advisory_lock($1)").bind(key).execute(connection).await.map(drop)
 }
 
-/// Lets go of an advisory lock of the session's.
-pub async fn release(connection: &mut PgConnection, key: i64) -> sqlx::Result<()> {
-    sqlx::query("SELECT pg_advisory_unlock($1)").bind(key).execute(connection).await.map(drop)
+/// Gives an advisory lock back; false where the session does not hold it.
+pub async fn release(connection: &mut PgConnection, key: i64) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(r#"SELECT pg_advisory_unlock($1) AS "held!""#, key)
+        .fetch_one(connection)
+        .await
 }
 
 /// The server process behind a connection. Behind a pooler in transaction mode it changes; no

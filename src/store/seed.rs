@@ -86,11 +86,10 @@ pub(super) fn user(rows: &mut Rows, user: &UserRow) {
         .end();
 }
 
-fn payment(rows: &mut Rows, p: &PaymentRow) {
-    rows.integer(p.id)
-        .integer_or_null(p.user_id)
-        .text(&p.provider_payment_id)
-        .text(&p.status)
+/// What company and provider alike know of a payment: status to creation, in the order of the
+/// tables' columns.
+pub(super) fn payment_facts<'a>(rows: &'a mut Rows, p: &PaymentRow) -> &'a mut Rows {
+    rows.text(&p.status)
         .integer(p.amount_minor)
         .integer(p.amount_captured_minor)
         .integer(p.amount_refunded_minor)
@@ -100,9 +99,11 @@ fn payment(rows: &mut Rows, p: &PaymentRow) {
         .text_or_null(p.failure_message.as_deref())
         .text_or_null(p.payment_method_fingerprint.as_deref())
         .time(p.created_at)
-        .time(p.updated_at)
-        .time_or_null(p.removed_at)
-        .end();
+}
+
+fn payment(rows: &mut Rows, p: &PaymentRow) {
+    rows.integer(p.id).integer_or_null(p.user_id).text(&p.provider_payment_id);
+    payment_facts(rows, p).time(p.updated_at).time_or_null(p.removed_at).end();
 }
 
 fn subscription(rows: &mut Rows, s: &SubscriptionRow) {

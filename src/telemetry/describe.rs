@@ -8,7 +8,6 @@ use opentelemetry::{InstrumentationScope, KeyValue, Value};
 use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
 use std::borrow::Cow;
 use std::sync::LazyLock;
-use std::time::SystemTime;
 
 /// The scope of all spans.
 pub(super) static SCOPE: LazyLock<InstrumentationScope> = LazyLock::new(|| {
@@ -64,9 +63,4 @@ impl Describe for SpanData {
     fn link(&mut self, to: SpanContext, attributes: Vec<KeyValue>) {
         self.links.links.push(Link::new(to, attributes, 0));
     }
-}
-
-/// Notes when a past span ended; never before it began.
-pub fn end(span: &mut SpanData, at: DateTime<Utc>) {
-    span.end_time = SystemTime::from(at).max(span.start_time);
 }

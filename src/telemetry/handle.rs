@@ -78,8 +78,9 @@ impl Handle {
         Admission { _span: span, _log: log }
     }
 
-    /// Records a span that has ended.
-    pub fn record(&self, span: SpanData) {
+    /// Records a span that has ended; never before it began.
+    pub fn record(&self, mut span: SpanData) {
+        span.end_time = span.end_time.max(span.start_time);
         if let Some(queue) = self.0.as_ref().and_then(|shared| shared.spans.as_ref()) {
             queue.push(span);
         }

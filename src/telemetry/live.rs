@@ -89,7 +89,7 @@ impl OperationSpan {
 
     fn record(&mut self, end: impl FnOnce(&Going) -> SystemTime) {
         if let Some(mut going) = self.0.take() {
-            going.span.end_time = end(&going).max(going.span.start_time);
+            going.span.end_time = end(&going);
             going.handle.record(going.span);
         }
     }

@@ -26,7 +26,7 @@ mod tally;
 mod tracer;
 mod worker;
 
-pub use describe::{Describe, end};
+pub use describe::Describe;
 pub use handle::{Admission, Handle};
 pub use host::Sampler;
 pub use ids::Ids;

@@ -65,6 +65,12 @@ pub struct Server {
     pub namespace: Arc<str>,
 }
 
+impl Server {
+    pub fn new((address, port): (&str, u16), database: &str, schema: &str) -> Self {
+        Self { address: address.into(), port, namespace: format!("{database}|{schema}").into() }
+    }
+}
+
 /// The span of an operation, by the conventions for database clients.
 pub fn operation<S: Describe>(
     run: RunId,

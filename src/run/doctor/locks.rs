@@ -65,8 +65,8 @@ async fn is_exclusive(
     if is_taken && !is_taken_twice {
         return Ok(true);
     }
-    doctor::unlock(first, key).await?;
-    doctor::unlock(second, key).await?;
+    lock::release(first, key).await?;
+    lock::release(second, key).await?;
     Ok(false)
 }
 
@@ -79,7 +79,7 @@ async fn is_freed(second: &mut PgConnection, key: i64) -> sqlx::Result<bool> {
         }
         sleep(TRY_EVERY).await;
     }
-    doctor::unlock(second, key).await
+    lock::release(second, key).await
 }
 
 /// Does a row that one transaction holds FOR SHARE keep another from changing it, and no longer?

@@ -226,21 +226,8 @@ fn customer(rows: &mut Rows, person: &Person) {
 
 fn charge(rows: &mut Rows, listed: &Listed<PaymentRow>) {
     let p = &listed.row;
-    rows.text(&p.provider_payment_id)
-        .text_or_null(listed.customer.as_deref())
-        .text(&p.status)
-        .integer(p.amount_minor)
-        .integer(p.amount_captured_minor)
-        .integer(p.amount_refunded_minor)
-        .boolean_or_null(Some(p.disputed))
-        .text(p.currency.as_str())
-        .text_or_null(p.failure_code.as_deref())
-        .text_or_null(p.failure_message.as_deref())
-        .text_or_null(p.payment_method_fingerprint.as_deref())
-        .time(p.created_at)
-        .time_or_null(listed.from)
-        .time_or_null(listed.until)
-        .end();
+    rows.text(&p.provider_payment_id).text_or_null(listed.customer.as_deref());
+    seed::payment_facts(rows, p).time_or_null(listed.from).time_or_null(listed.until).end();
 }
 
 fn subscription(rows: &mut Rows, listed: &Listed<SubscriptionRow>, now: DateTime<Utc>) {
