@@ -82,11 +82,13 @@ async fn assert_is_found(stack: &mut Stack, run: &Run) {
     }
 }
 
-/// The trace, once it has as many spans as the job says it made.
+/// The trace, once it has all spans that the job says it made. A delivery is at least once (ADR
+/// 0011): what an outage left without an answer was sent again, and Tempo may have it twice.
 pub async fn all_spans(stack: &Stack, run: &Run) -> Vec<Span> {
     until("every span of the run", async || {
         let spans = stack.tempo.spans(run.trace()).await?;
-        equal(&(spans.len() as u64), &run.spans_made()).map(|()| spans)
+        let ids: BTreeSet<String> = spans.iter().map(|span| span.id("spanId")).collect();
+        equal(&(ids.len() as u64), &run.spans_made()).map(|()| spans)
     })
     .await
 }
