@@ -3,8 +3,10 @@
 
 use crate::network::{Host, Network};
 use crate::process::Program;
+use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 pub const TOKEN: &str = "a-token-of-this-test";
 /// The hosts, as the agents call them.
@@ -60,12 +62,19 @@ pub struct Collector {
 }
 
 impl Ports {
-    /// All held at once before they are let go, so that they differ.
+    /// None is found twice: two tests find theirs at the same time, and use them later.
     pub fn find() -> Self {
-        let listener = || TcpListener::bind("127.0.0.1:0").unwrap();
-        let held: Vec<TcpListener> = std::iter::repeat_with(listener).take(16).collect();
-        let mut ports = held.iter().map(|listener| listener.local_addr().unwrap().port());
-        let mut next = || ports.next().unwrap();
+        static FOUND: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+        let mut found = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = || {
+            loop {
+                let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+                let port = listener.local_addr().unwrap().port();
+                if found.insert(port) {
+                    return port;
+                }
+            }
+        };
         let mut collector = || Collector { grpc: next(), http: next(), health: next() };
         let (job_agent, database_agent, gateway) = (collector(), collector(), collector());
         Self {
