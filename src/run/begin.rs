@@ -58,7 +58,7 @@ pub struct Run {
     pub sampler: Mutex<Option<Sampler>>,
     /// The span of the phase that performs, while it goes on.
     pub performing: Mutex<Arc<LiveSpan>>,
-    pub server: spans::Server,
+    pub operations: Arc<spans::Operations>,
     pub phases: Mutex<Vec<Phase>>,
     /// What this process knows of its operations, should the record not be to be had.
     pub outcomes: Outcomes,
@@ -142,6 +142,7 @@ async fn take(environment: &Environment, parent: Option<RunId>) -> Result<Prepar
     let Some(lock) = RunLock::take(&database, environment.retry_for).await? else {
         return Ok(Prepared::Busy(id, clock, connection));
     };
+    let server = spans::Server::new(database.address(), database.database(), &schema_name);
     let run = Run {
         id,
         parent,
@@ -151,7 +152,7 @@ async fn take(environment: &Environment, parent: Option<RunId>) -> Result<Prepar
         root: LiveSpan::default(),
         sampler: Mutex::new(Sampler::start()),
         performing: Mutex::default(),
-        server: spans::Server::new(database.address(), database.database(), &schema_name),
+        operations: Arc::new(spans::Operations::new(id, server)),
         phases: Mutex::default(),
         outcomes: Outcomes::default(),
         is_recorded: false,

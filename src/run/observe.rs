@@ -12,10 +12,12 @@ use crate::domain::run::{Phase, RunId, Status, Summary};
 use crate::exit;
 use crate::store::{schedule, telemetry};
 use crate::telemetry::metrics::LedgerTotals;
-use crate::telemetry::{Describe as _, LiveSpan, OperationSpan, Place, Traced, spans};
+use crate::telemetry::spans::{self, Ending, OperationEnd};
+use crate::telemetry::{Describe as _, LiveSpan, OperationSpan, Place, Traced};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Results by action and outcome.
@@ -76,27 +78,28 @@ pub fn end_of(clock: &Clock, phase: &Phase) -> DateTime<Utc> {
 }
 
 /// The span of an operation that begins now.
-pub fn operation(run: &Run, place: &Place, op: &Operation) -> OperationSpan {
+pub fn operation(run: &Run, place: &Place, op: &Arc<Operation>) -> OperationSpan {
     OperationSpan::begin(&run.environment.telemetry, || {
-        spans::operation(run.id, &run.server, place.parent, op, run.clock.now())
+        let start = run.clock.now();
+        OperationEnd {
+            common: Arc::clone(&run.operations),
+            parent: place.parent,
+            operation: Arc::clone(op),
+            start,
+            end: start,
+            ending: None,
+        }
     })
 }
 
 /// An operation came to its end: its span, its metrics, and a line if it was in vain.
-pub fn performed(
-    run: &Run,
-    mut span: OperationSpan,
-    op: &Operation,
-    done: &Performed,
-    took: Duration,
-) {
-    let (outcome, attempts, error) = (done.outcome, done.attempts, done.error.as_deref());
-    span.note(|span| spans::end_operation(span, outcome, attempts, error));
+pub fn performed(run: &Run, span: OperationSpan, op: &Operation, done: &Performed, took: Duration) {
+    let Performed { outcome, attempts, ref error } = *done;
     if let Some(metrics) = run.environment.telemetry.metrics() {
         metrics.operation((op.action, op.subject), outcome, took);
     }
     if outcome != Outcome::Applied {
-        let why = error.unwrap_or("the row had changed since the plan");
+        let why = error.as_deref().unwrap_or("the row had changed since the plan");
         let _in_span = span.enter();
         tracing::warn!(
             payment_monitor.run.id = %run.id,
@@ -110,7 +113,7 @@ pub fn performed(
             if outcome == Outcome::Failed { "failed" } else { "conflicted" },
         );
     }
-    span.end(run.clock.now());
+    span.end(Ending::Performed { outcome, attempts, error: error.clone() }, run.clock.now());
 }
 
 /// An attempt at an operation was in vain, and there is time for another.
@@ -135,9 +138,8 @@ pub fn reconnecting(run: &Run) {
 }
 
 /// An operation came to no end; nothing was changed.
-pub fn unperformed(run: &Run, mut span: OperationSpan, why: &str) {
-    span.note(|span| spans::end_unperformed(span, why));
-    span.end(run.clock.now());
+pub fn unperformed(run: &Run, span: OperationSpan, why: &str) {
+    span.end(Ending::Unperformed(why.to_owned()), run.clock.now());
 }
 
 /// A run that was found dead has been ended.

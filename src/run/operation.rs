@@ -11,6 +11,7 @@ use crate::store::{jobs, operations, refusals, results};
 use crate::telemetry::{OperationSpan, Place};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
+use std::sync::Arc;
 use tokio::time::Instant;
 
 /// How an operation ended, and after how many attempts.
@@ -44,7 +45,7 @@ pub async fn perform(
     run: &Run,
     kept: &mut Kept,
     place: &Place,
-    operation: &Operation,
+    operation: &Arc<Operation>,
     known_until: DateTime<Utc>,
 ) -> Result<Performed, RunError> {
     let _room = run.environment.telemetry.admit().await;

@@ -23,7 +23,7 @@ const KEPT_MAX: usize = 1_000;
 struct Work {
     run: Arc<Run>,
     known_until: DateTime<Utc>,
-    queue: Mutex<mpsc::Receiver<(Operation, Place)>>,
+    queue: Mutex<mpsc::Receiver<(Arc<Operation>, Place)>>,
     kept: std::sync::Mutex<Vec<PerformedOperation>>,
     total: u64,
 }
@@ -48,40 +48,49 @@ pub async fn perform(
         kept: std::sync::Mutex::default(),
         total,
     });
-    let mut plan = Some(open(run).await?);
+    let plan = open(run).await?;
     let mut workers = JoinSet::new();
     let first = if total > 0 { Some(open(run).await?) } else { None };
     workers.spawn(work_off(Arc::clone(&work), first));
     for _ in 1..u64::from(run.environment.concurrency).min(total) {
         workers.spawn(join_in(Arc::clone(&work)));
     }
-    let fed = feed(run, &mut plan, sender).await;
-    let mut ended = Ok(());
-    while let Some(worker) = workers.join_next().await {
-        ended = ended.and(worker.map_err(RunError::from).flatten());
-    }
+    // A task of its own: here the phase's span, the run's and what they wait for would be gone
+    // through for each operation.
+    let mut feeder = JoinSet::new();
+    feeder.spawn(feed(Arc::clone(run), plan, sender));
     // What a worker met is the cause; that nobody took the rest is only its effect.
-    ended.and(fed)?;
+    all(workers).await.and(all(feeder).await)?;
     let mut kept = work.kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     Ok(std::mem::take(&mut *kept))
 }
 
+/// Waits for all tasks; gives the first error.
+async fn all(mut tasks: JoinSet<Result<(), RunError>>) -> Result<(), RunError> {
+    let mut ended = Ok(());
+    while let Some(task) = tasks.join_next().await {
+        ended = ended.and(task.map_err(RunError::from).flatten());
+    }
+    ended
+}
+
 /// Reads the plan batch by batch: the plan that is performed is the one that was stored.
 async fn feed(
-    run: &Run,
-    plan: &mut operation::Kept,
-    queue: mpsc::Sender<(Operation, Place)>,
+    run: Arc<Run>,
+    plan: PgConnection,
+    queue: mpsc::Sender<(Arc<Operation>, Place)>,
 ) -> Result<(), RunError> {
+    let mut plan = Some(plan);
     let mut parts = Parts::new(&run.environment.telemetry, run.id);
     let mut after = None;
     loop {
-        let batch = next_batch(run, plan, after).await?;
+        let batch = next_batch(&run, &mut plan, after).await?;
         let Some(last) = batch.last() else { return Ok(()) };
         after = Some(last.id);
         for operation in batch {
             let place = run.place(&mut parts);
             tokio::select! {
-                sent = queue.send((operation, place)) => if sent.is_err() { return Ok(()) },
+                sent = queue.send((Arc::new(operation), place)) => if sent.is_err() { return Ok(()) },
                 signal = run.environment.stop.wait() => return Err(RunError::Stopped(signal)),
             }
         }
@@ -139,7 +148,7 @@ async fn work_off(work: Arc<Work>, mut connection: operation::Kept) -> Result<()
 async fn perform_one(
     work: &Work,
     connection: &mut operation::Kept,
-    operation: &Operation,
+    operation: &Arc<Operation>,
     place: &Place,
 ) -> Result<(), RunError> {
     let run = &work.run;

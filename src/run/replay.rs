@@ -12,11 +12,12 @@ use crate::domain::run::{Phase, RunId, Status, Summary};
 use crate::store::telemetry::{Attempted, span_of_results, stretch};
 use crate::store::{runs, telemetry as stored};
 use crate::telemetry::parts::{parent, part_of};
-use crate::telemetry::spans::{self, Server};
+use crate::telemetry::spans::{self, Ending, OperationEnd, Operations, Server};
 use crate::telemetry::{Handle, names};
 use chrono::{DateTime, TimeDelta, Utc};
 use opentelemetry_sdk::trace::SpanData;
 use sqlx::PgConnection;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How many planned operations are read at a time.
@@ -43,14 +44,15 @@ pub async fn replay(
     }
     let end = stored::account(connection, id).await.map_err(reading())?;
     let end: Option<super::account::End> = end.and_then(|end| serde_json::from_value(end).ok());
-    let mut replayer = Replayer { telemetry, server, id, run: &run, spans: 0 };
+    let operations = Arc::new(Operations::new(id, server.clone()));
+    let mut replayer = Replayer { telemetry, operations, id, run: &run, spans: 0 };
     replayer.all(connection, end).await?;
     Ok(replayer.spans)
 }
 
 struct Replayer<'a> {
     telemetry: &'a Handle,
-    server: &'a Server,
+    operations: Arc<Operations>,
     id: RunId,
     run: &'a Summary,
     spans: u64,
@@ -139,19 +141,24 @@ impl Replayer<'_> {
                     open.first = open.first.min(at);
                     open.last = open.last.max(at);
                 }
-                self.operation(part, &attempted).await;
+                self.operation(part, attempted).await;
             }
         }
         self.close(open).await;
         Ok(parts)
     }
 
-    async fn operation(&mut self, part: u64, attempted: &Attempted) {
+    async fn operation(&mut self, part: u64, attempted: Attempted) {
         let Attempted { operation, outcome, error, occurred_at, .. } = attempted;
-        let parent = parent(self.id, part);
-        let mut span = spans::operation(self.id, self.server, parent, operation, *occurred_at);
-        spans::end_operation(&mut span, *outcome, 1, error.as_deref());
-        self.record(span, *occurred_at).await;
+        let span = OperationEnd {
+            common: Arc::clone(&self.operations),
+            parent: parent(self.id, part),
+            operation: Arc::new(operation),
+            start: occurred_at,
+            end: occurred_at,
+            ending: Some(Ending::Performed { outcome, attempts: 1, error }),
+        };
+        self.record(span.span(), occurred_at).await;
     }
 
     async fn close(&mut self, part: Option<OpenPart>) {

@@ -56,7 +56,7 @@ async fn rescue_all(connection: &mut PgConnection, own: &Run) -> Result<Vec<RunI
 async fn retell(connection: &mut PgConnection, own: &Run, dead: RunId) {
     let telemetry = &own.environment.telemetry;
     if telemetry.is_enabled()
-        && let Err(error) = replay(connection, telemetry, &own.server, dead).await
+        && let Err(error) = replay(connection, telemetry, &own.operations.server, dead).await
     {
         let why = error.told();
         tracing::warn!(payment_monitor.run.id = %dead, "its trace was not made again: {why}");

@@ -2,7 +2,7 @@
 
 use super::answer::Listener;
 use super::client::{Failure, Taken, configure};
-use super::handle::LogItem;
+use super::handle::{LogItem, SpanItem};
 use super::settings::Target;
 use opentelemetry::InstrumentationScope;
 use opentelemetry_otlp::{LogExporter, MetricExporter, SpanExporter};
@@ -10,7 +10,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::{LogBatch, LogExporter as _, SdkLogRecord};
 use opentelemetry_sdk::metrics::data::ResourceMetrics;
 use opentelemetry_sdk::metrics::exporter::PushMetricExporter as _;
-use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
+use opentelemetry_sdk::trace::SpanExporter as _;
 use std::future::Future;
 
 /// Exports items of one kind.
@@ -43,9 +43,10 @@ impl Spans {
     }
 }
 
-impl Export<SpanData> for Spans {
-    async fn export(&self, items: &[SpanData]) -> Result<Taken, Failure> {
-        self.listener.hear(self.exporter.export(items.to_vec())).await
+impl Export<SpanItem> for Spans {
+    async fn export(&self, items: &[SpanItem]) -> Result<Taken, Failure> {
+        let spans = items.iter().map(SpanItem::span).collect();
+        self.listener.hear(self.exporter.export(spans)).await
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::metrics::Instruments;
 use super::queue::{Queue, Room};
+use super::spans::OperationEnd;
 use crate::domain::RunId;
 use opentelemetry::InstrumentationScope;
 use opentelemetry::trace::SpanContext;
@@ -13,13 +14,30 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// A log record on its way, with the scope that made it.
 pub type LogItem = Box<(SdkLogRecord, InstrumentationScope)>;
 
+/// A span on its way.
+#[derive(Debug)]
+pub enum SpanItem {
+    Made(Box<SpanData>),
+    /// Made when it is exported: so nobody who performs operations makes spans, and none is copied.
+    Operation(OperationEnd),
+}
+
+impl SpanItem {
+    pub fn span(&self) -> SpanData {
+        match self {
+            Self::Made(span) => (**span).clone(),
+            Self::Operation(operation) => operation.span(),
+        }
+    }
+}
+
 /// The way to the pipeline; the default leads nowhere.
 #[derive(Debug, Clone, Default)]
 pub struct Handle(pub(super) Option<Arc<Shared>>);
 
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub spans: Option<Arc<Queue<SpanData>>>,
+    pub spans: Option<Arc<Queue<SpanItem>>>,
     pub logs: Option<Arc<Queue<LogItem>>>,
     pub metrics: Option<Instruments>,
     pub caller: Option<SpanContext>,
@@ -38,7 +56,7 @@ impl Shared {
 /// Room for what one operation makes, kept while it goes on.
 #[derive(Debug, Default)]
 pub struct Admission {
-    _span: Option<Room<SpanData>>,
+    _span: Option<Room<SpanItem>>,
     _log: Option<Room<LogItem>>,
 }
 
@@ -81,6 +99,15 @@ impl Handle {
     /// Records a span that has ended; never before it began.
     pub fn record(&self, mut span: SpanData) {
         span.end_time = span.end_time.max(span.start_time);
+        self.push(SpanItem::Made(Box::new(span)));
+    }
+
+    /// Records an operation's span.
+    pub(super) fn record_operation(&self, operation: OperationEnd) {
+        self.push(SpanItem::Operation(operation));
+    }
+
+    fn push(&self, span: SpanItem) {
         if let Some(queue) = self.0.as_ref().and_then(|shared| shared.spans.as_ref()) {
             queue.push(span);
         }

@@ -2,12 +2,11 @@
 //! is dropped, by the host's.
 
 use super::handle::Handle;
+use super::spans::{Ending, OperationEnd};
 use super::tracer::Traced;
 use chrono::{DateTime, Utc};
 use opentelemetry::trace::TraceContextExt as _;
 use opentelemetry::{Context, ContextGuard};
-use opentelemetry_sdk::trace::SpanData;
-use std::time::{Instant, SystemTime};
 use tracing::Span;
 use tracing::span::Entered;
 
@@ -48,55 +47,43 @@ impl LiveSpan {
 }
 
 /// The span of an operation that has begun. There are as many of them as operations, so they are
-/// not tracing's: its registry would be a third of what telemetry costs. Without an exporter it is
-/// nothing, and costs nothing.
+/// not tracing's, and what one is made of waits for the exporter, which makes it. Without an
+/// exporter it is nothing, and costs nothing.
 #[derive(Debug, Default)]
-pub struct OperationSpan(Option<Going>);
-
-#[derive(Debug)]
-struct Going {
-    handle: Handle,
-    span: SpanData,
-    began: Instant,
-}
+pub struct OperationSpan(Option<(Handle, OperationEnd)>);
 
 impl OperationSpan {
     /// Begins a span, which is described only where spans are made.
-    pub fn begin(handle: &Handle, describe: impl FnOnce() -> SpanData) -> Self {
-        Self(handle.makes_spans().then(|| {
-            let (handle, span, began) = (handle.clone(), describe(), Instant::now());
-            Going { handle, span, began }
-        }))
-    }
-
-    /// Notes something on the span, until it has ended.
-    pub fn note(&mut self, change: impl FnOnce(&mut SpanData)) {
-        if let Some(going) = &mut self.0 {
-            change(&mut going.span);
-        }
+    pub fn begin(handle: &Handle, describe: impl FnOnce() -> OperationEnd) -> Self {
+        Self(handle.makes_spans().then(|| (handle.clone(), describe())))
     }
 
     /// What is said until the guard is dropped is said in this span.
     pub fn enter(&self) -> Option<ContextGuard> {
-        let context = self.0.as_ref()?.span.span_context.clone();
-        Some(Context::new().with_remote_span_context(context).attach())
+        let (_, span) = self.0.as_ref()?;
+        Some(Context::new().with_remote_span_context(span.ids().context()).attach())
     }
 
     /// Ends and records the span.
-    pub fn end(mut self, at: DateTime<Utc>) {
-        self.record(|_| at.into());
+    pub fn end(mut self, ending: Ending, at: DateTime<Utc>) {
+        if let Some((_, span)) = &mut self.0 {
+            span.ending = Some(ending);
+        }
+        self.record(at);
     }
 
-    fn record(&mut self, end: impl FnOnce(&Going) -> SystemTime) {
-        if let Some(mut going) = self.0.take() {
-            going.span.end_time = end(&going);
-            going.handle.record(going.span);
+    fn record(&mut self, at: DateTime<Utc>) {
+        if let Some((handle, mut span)) = self.0.take() {
+            span.end = at.max(span.start);
+            handle.record_operation(span);
         }
     }
 }
 
 impl Drop for OperationSpan {
     fn drop(&mut self) {
-        self.record(|going| going.span.start_time + going.began.elapsed());
+        if self.0.is_some() {
+            self.record(Utc::now());
+        }
     }
 }

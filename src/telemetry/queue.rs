@@ -97,8 +97,8 @@ impl<T> Queue<T> {
 
     /// Waits for room for one item while the collector is healthy.
     pub async fn admit(self: &Arc<Self>) -> Room<T> {
-        let mut give_up_at = Instant::now() + STALL_MAX;
-        let mut exports = self.exports.load(Ordering::Relaxed);
+        // Since when no export has succeeded, as far as is seen from here.
+        let mut stalled = None;
         loop {
             let room = self.room.notified();
             {
@@ -113,11 +113,12 @@ impl<T> Queue<T> {
                 state.waiting += 1;
             }
             self.work.notify_one();
-            let waited = tokio::time::timeout_at(give_up_at, room).await;
+            let exports = || self.exports.load(Ordering::Relaxed);
+            let (since, before) = *stalled.get_or_insert_with(|| (Instant::now(), exports()));
+            let waited = tokio::time::timeout_at(since + STALL_MAX, room).await;
             self.state().waiting -= 1;
-            let now = self.exports.load(Ordering::Relaxed);
-            if now != exports {
-                (exports, give_up_at) = (now, Instant::now() + STALL_MAX);
+            if exports() != before {
+                stalled = None;
             } else if waited.is_err() {
                 self.set_away(true);
             }

@@ -9,9 +9,9 @@ use crate::domain::run::{RunId, Status, span_id};
 use chrono::{DateTime, Utc};
 use opentelemetry::trace::{SpanKind, Status as SpanStatus};
 use opentelemetry::{KeyValue, Value};
+use opentelemetry_sdk::trace::SpanData;
 use std::borrow::Cow;
 use std::sync::Arc;
-use uuid::Uuid;
 
 /// The root span of a run.
 pub fn root<S: Describe>(run: RunId, parent: Option<RunId>, start: DateTime<Utc>) -> S {
@@ -71,50 +71,90 @@ impl Server {
     }
 }
 
-/// The span of an operation, by the conventions for database clients.
-pub fn operation<S: Describe>(
-    run: RunId,
-    server: &Server,
-    parent: Ids,
-    op: &Operation,
-    start: DateTime<Utc>,
-) -> S {
-    let summary = op.span_name();
-    let ids = Ids { trace: parent.trace, span: span_id(op.id) };
-    let (name, kind) = (summary.into(), SpanKind::Client);
-    let mut span = S::begin(Beginning { ids, parent: Some(parent), name, kind, start });
-    let verb = if op.action == Action::New { "INSERT" } else { "UPDATE" };
-    span.set(names::RUN_ID, text(run.0));
-    span.set(names::OPERATION_ID, text(op.id));
-    span.set(names::OPERATION_ACTION, op.action.as_str());
-    span.set(names::DISCREPANCY_KIND, Arc::from(&*op.kind));
-    span.set(names::PROVIDER_ID, Arc::from(&*op.provider_id));
-    if let Some(user) = op.user_id {
-        span.set(names::USER_ID, user.to_string());
-    }
-    span.set(names::DB_SYSTEM, "postgresql");
-    span.set(names::DB_NAMESPACE, Arc::clone(&server.namespace));
-    span.set(names::DB_OPERATION, verb);
-    span.set(names::DB_COLLECTION, op.subject.table());
-    span.set(names::DB_SUMMARY, summary);
-    span.set(names::SERVER_ADDRESS, Arc::clone(&server.address));
-    span.set(names::SERVER_PORT, i64::from(server.port));
-    span
+/// What the spans of a run's operations have in common.
+#[derive(Debug)]
+pub struct Operations {
+    run: Arc<str>,
+    pub server: Server,
 }
 
-/// An id as text, of which a copy costs nothing: exporters copy each span.
-fn text(id: Uuid) -> Arc<str> {
-    Arc::from(&*id.hyphenated().encode_lower(&mut Uuid::encode_buffer()))
+impl Operations {
+    pub fn new(run: RunId, server: Server) -> Self {
+        Self { run: run.to_string().into(), server }
+    }
+}
+
+/// What the span of an operation is made of.
+#[derive(Debug)]
+pub struct OperationEnd {
+    pub common: Arc<Operations>,
+    pub parent: Ids,
+    pub operation: Arc<Operation>,
+    pub start: DateTime<Utc>,
+    pub end: DateTime<Utc>,
+    /// None: nobody was left to tell.
+    pub ending: Option<Ending>,
+}
+
+/// How an operation ended.
+#[derive(Debug)]
+pub enum Ending {
+    Performed {
+        outcome: Outcome,
+        attempts: u32,
+        error: Option<String>,
+    },
+    /// It came to no end, and no effect was left.
+    Unperformed(String),
+}
+
+impl OperationEnd {
+    pub fn ids(&self) -> Ids {
+        Ids { trace: self.parent.trace, span: span_id(self.operation.id) }
+    }
+
+    /// The span, by the conventions for database clients.
+    pub fn span(&self) -> SpanData {
+        let (op, server) = (&*self.operation, &self.common.server);
+        let summary = op.span_name();
+        let mut span = SpanData::begin(Beginning {
+            ids: self.ids(),
+            parent: Some(self.parent),
+            name: summary.into(),
+            kind: SpanKind::Client,
+            start: self.start,
+        });
+        let verb = if op.action == Action::New { "INSERT" } else { "UPDATE" };
+        span.set(names::RUN_ID, Arc::clone(&self.common.run));
+        span.set(names::OPERATION_ID, op.id.to_string());
+        span.set(names::OPERATION_ACTION, op.action.as_str());
+        span.set(names::DISCREPANCY_KIND, op.kind.clone());
+        span.set(names::PROVIDER_ID, op.provider_id.clone());
+        if let Some(user) = op.user_id {
+            span.set(names::USER_ID, user.to_string());
+        }
+        span.set(names::DB_SYSTEM, "postgresql");
+        span.set(names::DB_NAMESPACE, Arc::clone(&server.namespace));
+        span.set(names::DB_OPERATION, verb);
+        span.set(names::DB_COLLECTION, op.subject.table());
+        span.set(names::DB_SUMMARY, summary);
+        span.set(names::SERVER_ADDRESS, Arc::clone(&server.address));
+        span.set(names::SERVER_PORT, i64::from(server.port));
+        match &self.ending {
+            Some(Ending::Performed { outcome, attempts, error }) => {
+                end_operation(&mut span, *outcome, *attempts, error.as_deref());
+            }
+            Some(Ending::Unperformed(why)) => end_unperformed(&mut span, why),
+            None => {}
+        }
+        span.end_time = self.end.into();
+        span
+    }
 }
 
 /// Notes on an operation's span how it ended. The number of attempts is noted only where there
 /// was more than one: the database does not know it.
-pub fn end_operation(
-    span: &mut impl Describe,
-    outcome: Outcome,
-    attempts: u32,
-    error: Option<&str>,
-) {
+fn end_operation(span: &mut SpanData, outcome: Outcome, attempts: u32, error: Option<&str>) {
     span.set(names::OPERATION_OUTCOME, outcome.as_str());
     if attempts > 1 {
         span.set(names::OPERATION_ATTEMPTS, i64::from(attempts));
