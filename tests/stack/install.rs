@@ -25,11 +25,12 @@ const HOSTS: [(&str, &[&str]); 5] = [
 ];
 
 /// What is tried besides, right after the block of commands that has these words: on which host.
-const TRIED: [(&str, &str, &str); 4] = [
+const TRIED: [(&str, &str, &str); 5] = [
     ("payment-monitor run --max-changes none", "job", include_str!("install/recorded.sh")),
     ("systemctl enable --now payment-monitor-agent@db", "db", include_str!("install/left.sh")),
     ("/etc/cron.d/", "job", include_str!("install/cron.sh")),
     ("systemctl restart grafana-server", "gateway", include_str!("install/arrived.sh")),
+    ("userdel payment-monitor", "job", include_str!("install/gone.sh")),
 ];
 
 #[test]
