@@ -18,7 +18,8 @@ pub use suspicious::{
 use crate::domain::RunId;
 use crate::exit;
 use crate::version;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+use std::env;
 use std::path::PathBuf;
 
 /// Brings a company's ledger in line with its payment provider's statement: every change is
@@ -43,6 +44,23 @@ pub struct Cli {
 
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// Reads the command line and the environment; ends the program where they make no sense.
+    ///
+    /// An empty variable is as good as none: a Compose file's `${NAME:-}` makes one.
+    pub fn read() -> Self {
+        let matches = without_empty_variables(Self::command()).get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+}
+
+fn without_empty_variables(command: clap::Command) -> clap::Command {
+    let is_empty =
+        |arg: &clap::Arg| arg.get_env().and_then(env::var_os).is_some_and(|value| value.is_empty());
+    let command = command.mut_args(|arg| if is_empty(&arg) { arg.env(None) } else { arg });
+    command.mut_subcommands(without_empty_variables)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

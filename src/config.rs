@@ -1,6 +1,7 @@
 //! Settings: flags, then the environment, then `payment-monitor.toml`, then defaults.
 
 mod credential;
+mod file;
 mod parsed;
 
 pub use credential::CredentialError;
@@ -26,6 +27,8 @@ const FILE: &str = "payment-monitor.toml";
 pub enum ConfigError {
     #[error("the settings file {0} does not exist")]
     NoFile(PathBuf),
+    #[error("the settings file {} can't be read: {why}", path.display())]
+    Unreadable { path: PathBuf, why: String },
     #[error("{place}: {why}")]
     Wrong { place: String, why: String },
     #[error(
@@ -101,10 +104,10 @@ impl Settings {
     ///
     /// # Errors
     /// A file that is missing or wrong: the key and the file are named.
-    pub fn load(file: Option<&Path>, flags: &[&dyn ErasedFlags]) -> Result<Self, ConfigError> {
-        let path = file.unwrap_or(Path::new(FILE));
-        if file.is_some() && !path.is_file() {
-            return Err(ConfigError::NoFile(path.to_owned()));
+    pub fn load(named: Option<&Path>, flags: &[&dyn ErasedFlags]) -> Result<Self, ConfigError> {
+        let path = named.unwrap_or(Path::new(FILE));
+        if named.is_some() {
+            file::require_readable(path)?;
         }
         let mut figment = Figment::new();
         if path.is_file() {
@@ -114,12 +117,12 @@ impl Settings {
         for flags in flags {
             figment = flags.lay_over(figment);
         }
-        let mut settings: Self = figment.extract().map_err(|error| wrong(path, &error))?;
-        settings.choose_database(path, |key| is_from_file(figment.find_metadata(key)))?;
+        let mut settings: Self = figment.extract().map_err(|error| file::wrong(path, &error))?;
+        settings.choose_database(path, |key| file::is_from_file(figment.find_metadata(key)))?;
         match settings.out_of_bounds() {
             None => Ok(settings),
             Some((key, why)) => {
-                let place = place(path, key, figment.find_metadata(key));
+                let place = file::place(path, key, figment.find_metadata(key));
                 Err(ConfigError::Wrong { place, why })
             }
         }
@@ -259,36 +262,6 @@ impl<T: Serialize> ErasedFlags for T {
     fn lay_over(&self, figment: Figment) -> Figment {
         figment.merge(Serialized::defaults(self))
     }
-}
-
-fn wrong(path: &Path, error: &figment::Error) -> ConfigError {
-    let place = place(path, &error.path.join("."), error.metadata.as_ref());
-    ConfigError::Wrong { place, why: without_excerpt(&error.kind.to_string()) }
-}
-
-fn is_from_file(metadata: Option<&figment::Metadata>) -> bool {
-    metadata.is_some_and(|metadata| metadata.name.contains("TOML"))
-}
-
-/// Names the setting, and the file if it is from there.
-fn place(path: &Path, key: &str, metadata: Option<&figment::Metadata>) -> String {
-    match (is_from_file(metadata), key.is_empty()) {
-        (true, true) => path.display().to_string(),
-        (true, false) => format!("{}, key {key:?}", path.display()),
-        (false, _) => format!("setting {key:?}"),
-    }
-}
-
-/// A syntax error without the lines that it quotes of the file (`1 | database_url = ...`), which
-/// may hold a password.
-fn without_excerpt(why: &str) -> String {
-    let is_quoted = |line: &&str| {
-        line.split_once('|').is_some_and(|(number, _)| {
-            number.trim().parse::<u64>().is_ok() || number.trim().is_empty()
-        })
-    };
-    let told: Vec<&str> = why.lines().filter(|line| !is_quoted(line)).map(str::trim).collect();
-    told.join(": ")
 }
 
 fn span(setting: Option<&Parsed<humantime::Duration>>, default: Duration) -> Duration {

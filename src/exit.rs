@@ -18,8 +18,8 @@ pub const HELP: &str = "\
 Exit codes:
   0    all that was planned is done
   1    finished, but some operations failed or conflicted; doctor: something is wrong
-  2    wrong usage or settings
-  3    the run failed
+  2    wrong usage or settings, or nothing there to approve
+  3    the run, or another command, failed
   4    held: the plan changes too much, a person has to approve it
   5    skipped: another run is going on
   130  stopped by SIGINT

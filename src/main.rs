@@ -1,11 +1,10 @@
 //! The program: parses, starts telemetry, dispatches, delivers, and exits with a code.
 
-use clap::Parser as _;
 use payment_monitor::cli::Cli;
 use payment_monitor::commands;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::read();
     commands::dispatch(&cli).into()
 }

@@ -5,7 +5,7 @@ use super::session::Session;
 use crate::exit;
 use crate::run::refuse_pooler;
 use crate::store::error::fault;
-use crate::store::{DatabaseError, connection, schema};
+use crate::store::{Database, connection, schema};
 use serde_json::json;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub async fn migrate(session: &Session, printer: Printer) -> anyhow::Result<u8> 
     refuse_pooler(&database, &mut connection).await?;
     connection::require_writable(&mut connection, &database).await?;
     let (from, to) = schema::migrate(&mut connection, &database).await?;
-    let partitions = create_partitions(&mut connection).await?;
+    let partitions = create_partitions(&mut connection, &database).await?;
     if printer.is_json() {
         printer::json(&json!({ "from": from, "to": to, "partitions_made": partitions }));
     } else if from == to {
@@ -30,7 +30,10 @@ pub async fn migrate(session: &Session, printer: Printer) -> anyhow::Result<u8> 
     Ok(exit::DONE)
 }
 
-async fn create_partitions(connection: &mut sqlx::PgConnection) -> anyhow::Result<i32> {
+async fn create_partitions(
+    connection: &mut sqlx::PgConnection,
+    database: &Database,
+) -> anyhow::Result<i32> {
     let mut tries = 0;
     loop {
         tries += 1;
@@ -39,7 +42,7 @@ async fn create_partitions(connection: &mut sqlx::PgConnection) -> anyhow::Resul
             Err(error) if tries < TRIES_MAX && fault(&error).may_pass() => {
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
-            Err(error) => return Err(DatabaseError::query("making partitions")(error).into()),
+            Err(error) => return Err(database.explain_change("making partitions", error).into()),
         }
     }
 }

@@ -136,7 +136,11 @@ impl Database {
         let place = self.place();
         let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
         match code.as_deref() {
-            Some("28P01" | "28000") => DatabaseError::Login { place, user: self.user().to_owned() },
+            Some("28P01") => DatabaseError::Login { place, user: self.user().to_owned() },
+            Some("28000") => {
+                let why = brief(error);
+                DatabaseError::NotAllowed { place, user: self.user().to_owned(), why }
+            }
             Some("3D000") => DatabaseError::NoDatabase { place, name: self.database().to_owned() },
             // A prepared statement that is there already, or not: somebody else's session.
             Some("42P05" | "26000") => DatabaseError::Pooler { place },
@@ -150,6 +154,16 @@ impl Database {
             Some("53100") => DatabaseError::DiskFull,
             _ => self.unreachable(brief(error)),
         }
+    }
+
+    /// Tells why the schema was not changed.
+    pub fn explain_change(&self, doing: &'static str, error: sqlx::Error) -> DatabaseError {
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        if code.as_deref() == Some("42501") {
+            let (user, why) = (self.user().to_owned(), brief(&error));
+            return DatabaseError::NotOwner { doing, user, why };
+        }
+        DatabaseError::query(doing)(error)
     }
 
     fn unreachable(&self, why: String) -> DatabaseError {

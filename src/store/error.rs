@@ -104,6 +104,11 @@ pub enum DatabaseError {
     Unreachable { place: String, why: String },
     #[error("{place} refuses the login of user {user}: check the user's name and password")]
     Login { place: String, user: String },
+    #[error(
+        "{place} does not let user {user} in: {why}; this host may need a line in its pg_hba.conf, \
+             or the URL another sslmode"
+    )]
+    NotAllowed { place: String, user: String, why: String },
     #[error("{place} has no database {name:?}: create it, then run `payment-monitor migrate`")]
     NoDatabase { place: String, name: String },
     #[error(
@@ -141,6 +146,11 @@ pub enum DatabaseError {
              `payment-monitor migrate` again when that is over"
     )]
     Blocked { by: &'static str, seconds: u64 },
+    #[error(
+        "{doing} as {user}: {why}; log in as the owner of the database and of the company's \
+             tables, who also has CREATEROLE"
+    )]
+    NotOwner { doing: &'static str, user: String, why: String },
     #[error(
         "role {user} may not {what}: grant it payment_monitor_writer \
              (`GRANT payment_monitor_writer TO {user}`)"

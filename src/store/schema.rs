@@ -70,7 +70,8 @@ pub async fn migrate(
         prepare(connection).await.map_err(explain)?;
         limit(connection, RUN_WAIT).await?;
         let taken = lock::take(connection, lock::RUN_LOCK).await;
-        taken.map_err(|error| blocked(error, "a run, or another migrate, goes on", RUN_WAIT))?;
+        let by = "a run, or another migrate, goes on";
+        taken.map_err(|error| failed(database, error, by, RUN_WAIT))?;
         // The other migrate may have been of a newer program.
         found = version(connection).await.map_err(explain)?;
     }
@@ -81,7 +82,8 @@ pub async fn migrate(
     MIGRATOR.run_direct(None, connection, false).await.map_err(|error| match error {
         sqlx::migrate::MigrateError::Execute(source)
         | sqlx::migrate::MigrateError::ExecuteMigration(source, _) => {
-            blocked(source, "a table that a migration changes is locked by others", TABLE_WAIT)
+            let by = "a table that a migration changes is locked by others";
+            failed(database, source, by, TABLE_WAIT)
         }
         other => DatabaseError::query("migrating")(sqlx::Error::Migrate(Box::new(other))),
     })?;
@@ -115,12 +117,17 @@ async fn limit(connection: &mut PgConnection, wait: Duration) -> Result<(), Data
         .map_err(DatabaseError::query("limiting how long locks are waited for"))
 }
 
-fn blocked(error: sqlx::Error, by: &'static str, waited: Duration) -> DatabaseError {
+fn failed(
+    database: &Database,
+    error: sqlx::Error,
+    by: &'static str,
+    waited: Duration,
+) -> DatabaseError {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     if code.as_deref() == Some("55P03") {
         return DatabaseError::Blocked { by, seconds: waited.as_secs() };
     }
-    DatabaseError::query("migrating")(error)
+    database.explain_change("migrating", error)
 }
 
 /// Makes missing partitions; gives how many. A short lock timeout keeps the company's tables

@@ -143,6 +143,17 @@ fn links_between_documents_lead_somewhere() {
 }
 
 #[test]
+fn the_readme_tells_the_exit_codes_that_help_tells() {
+    let readme = std::fs::read_to_string(files::root().join("README.md")).unwrap();
+    let help = payment_monitor::exit::HELP.lines().skip(1).filter(|line| !line.contains("stopped"));
+    assert_none(help.filter_map(|line| {
+        let (code, meaning) = line.trim().split_once(' ').unwrap();
+        let row = format!("\n| {code} | {} |\n", meaning.trim());
+        (!readme.replace('`', "").contains(&row)).then_some(row)
+    }));
+}
+
+#[test]
 fn nothing_is_left_for_later_in_a_comment() {
     let words = [concat!("TO", "DO"), concat!("FIX", "ME")];
     let files = files(&["rs", "md", "sql", "sh", "toml", "yml", "yaml", "json"]);

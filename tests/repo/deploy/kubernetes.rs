@@ -63,6 +63,11 @@ fn a_run_has_the_same_time_to_end_as_under_systemd() {
 }
 
 #[test]
+fn every_run_is_of_the_same_host_whatever_its_pod_is_called() {
+    assert_eq!(value(&read("kubernetes/job.yaml"), "hostname:"), Some("payment-monitor"));
+}
+
+#[test]
 fn job_and_gateway_are_as_their_namespaces_restricted_profile_asks() {
     assert!(
         read("kubernetes/namespaces.yaml").contains("security.kubernetes.io/enforce: restricted")

@@ -22,3 +22,21 @@ until_found '"value"' "$prometheus" query=postgresql_backends
 until_found '"value"' "$prometheus" query=payment_monitor_run_last_success_time_seconds
 until_found postgresql http://127.0.0.1:3100/loki/api/v1/label/service_name/values since=1h
 until_found '"traceID"' http://127.0.0.1:3200/api/search 'q={name="payment_monitor.run"}'
+until_found '"value"' "$prometheus" 'query=up{job="grafana"} == 1'
+
+# As Grafana would: the database, with what its variables say and as its user.
+(
+    set -a
+    . /etc/grafana/payment-monitor.env
+    PGPASSWORD=$PAYMENT_MONITOR_POSTGRES_PASSWORD
+    runuser -u grafana -- psql --quiet "host=${PAYMENT_MONITOR_POSTGRES_ADDRESS%:*}
+        port=${PAYMENT_MONITOR_POSTGRES_ADDRESS#*:} dbname=$PAYMENT_MONITOR_POSTGRES_DATABASE
+        user=$PAYMENT_MONITOR_POSTGRES_USER sslmode=$PAYMENT_MONITOR_POSTGRES_SSLMODE
+        sslrootcert=$PAYMENT_MONITOR_POSTGRES_SSLROOTCERT" \
+        --command="SELECT execution_status FROM run_summary" | grep succeeded >/dev/null
+)
+
+# What was only on its way is gone.
+test ! -e /root/grafana.password
+test ! -e /root/ca/db.internal.key
+test ! -e /root/ca/gateway.internal.key

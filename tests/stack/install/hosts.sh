@@ -32,7 +32,7 @@ host() { # NAME
 prepare_job() {
     # What was fetched from the provider.
     mkdir /root/export
-    cp "$(dirname "$BLOCKS")"/export/* /root/export/
+    cp -p "$(dirname "$BLOCKS")"/export/* /root/export/
 }
 
 # As the package leaves it, whatever cluster this machine has.
@@ -49,7 +49,7 @@ prepare_db() {
 
 # As Grafana's package leaves it.
 prepare_gateway() {
-    groupadd --system grafana
+    useradd --system --no-create-home --user-group grafana
     mkdir -p /etc/grafana
 }
 

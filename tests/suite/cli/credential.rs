@@ -1,7 +1,9 @@
 //! The database's URL from a file: systemd's credentials, mounted secrets.
 
 use super::Program;
-use crate::harness::Ledger;
+use crate::harness::{Ledger, finish};
+use std::os::unix::net::UnixListener;
+use std::process::Command;
 
 /// Whether it reached a database, and the right one.
 async fn assert_reaches(program: &Program, more: &[&str]) {
@@ -69,11 +71,51 @@ async fn a_file_that_holds_no_url_is_named_and_never_quoted() {
         assert!(output.stderr.contains(why), "{why}: {}", output.stderr);
         assert!(!output.all().contains("s3cret") && !output.all().contains("sss"), "{why}");
     }
-    for path in ["missing", "."] {
+    let _socket = UnixListener::bind(program.folder.path().join("socket")).unwrap();
+    for (path, why) in [
+        ("missing", "No such file"),
+        ("url/below", "Not a directory"),
+        (".", "Is a directory"),
+        ("socket", "No such device"),
+    ] {
         let output = program.run(&["runs", "--database-url-file", path]).await;
-        let named = format!("can't be read from {path} (database_url_file): ");
-        assert!(output.code == 2 && output.stderr.contains(&named), "{}", output.all());
+        let told = format!("can't be read from {path} (database_url_file): {why}");
+        assert!(output.code == 2 && output.stderr.contains(&told), "{}", output.all());
     }
     let doctor = program.run(&["doctor", "--database-url-file", "missing"]).await;
     assert!(doctor.code == 1 && doctor.stdout.contains("from missing"), "{}", doctor.all());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipe_is_read_and_one_that_nobody_writes_to_does_not_hang() {
+    let ledger = Ledger::empty().await;
+    let program = Program::new();
+    let pipe = program.folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let child = program.spawn(&["runs", "--database-url-file", "pipe"]);
+    let url = ledger.url();
+    let writing = tokio::task::spawn_blocking(move || std::fs::write(pipe, url));
+    let output = finish(child).await;
+    assert_eq!(output.code, 0, "{}", output.all());
+    writing.await.unwrap().unwrap();
+
+    let output = program.run(&["runs", "--database-url-file", "pipe"]).await;
+    assert_eq!(output.code, 2, "{}", output.all());
+    assert!(output.stderr.contains("does anybody write to it?"), "{}", output.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_variable_is_as_good_as_none() {
+    let ledger = Ledger::empty().await;
+    let mut program = Program::new();
+    program.write("url", ledger.url());
+    for empty in ["DATABASE_URL", "PAYMENT_MONITOR_CONFIG", "PAYMENT_MONITOR_TELEMETRY_TIMEOUT"] {
+        program.set(empty, "");
+    }
+    program.set("DATABASE_URL_FILE", "url");
+    assert_reaches(&program, &[]).await;
+    let program = Program::on(&ledger).with("DATABASE_URL_FILE", "");
+    assert_reaches(&program, &[]).await;
+    let output = Program::new().with("DATABASE_URL", "").run(&["runs"]).await;
+    assert!(output.code == 2 && output.stderr.contains("no database is given"), "{}", output.all());
 }

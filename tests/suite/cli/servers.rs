@@ -2,7 +2,7 @@
 
 use super::Program;
 use crate::harness::{Charge, Ledger, Listing, PATIENCE, Standby};
-use payment_monitor::postgres::{Options, PrivateServer, SUPERUSER};
+use payment_monitor::postgres::{HOST, Options, PrivateServer, SUPERUSER};
 use payment_monitor::store::{Database, schema};
 use secrecy::SecretString;
 use std::os::unix::fs::PermissionsExt as _;
@@ -88,9 +88,50 @@ async fn a_pooler_in_transaction_mode_is_refused_and_one_in_session_mode_is_not(
         let pooler = Pooler::start(&ledger, mode).await;
         let output = run_on(&pooler.url).await;
         assert_eq!(output.code, code, "{mode}: {}", output.all());
+        let migrate = Program::new().with("DATABASE_URL", &pooler.url).run(&["migrate"]).await;
+        assert_eq!(migrate.code, 3, "{mode}: {}", migrate.all());
         if mode == "transaction" {
-            assert!(output.stderr.contains("pooler in transaction mode"), "{}", output.stderr);
+            for stderr in [output.stderr, migrate.stderr] {
+                assert!(stderr.contains("pooler in transaction mode"), "{stderr}");
+            }
+        } else {
+            assert!(migrate.stderr.contains("log in as the owner"), "{}", migrate.stderr);
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_without_a_line_in_pg_hba_conf_is_not_told_that_its_password_is_wrong() {
+    let ledger = Ledger::on_its_own_server().await;
+    let wrong = ledger.url().replace(ledger.server().password(), "wrong");
+    let output = run_on(&wrong).await;
+    assert_eq!(output.code, 3, "{}", output.all());
+    assert!(output.stderr.contains("check the user's name and password"), "{}", output.stderr);
+
+    let rules = format!("host all {SUPERUSER} {HOST}/32 scram-sha-256\n");
+    std::fs::write(ledger.server().data_dir().join("pg_hba.conf"), rules).unwrap();
+    ledger.server().restart().await.unwrap();
+    let output = run_on(&ledger.url()).await;
+    assert_eq!(output.code, 3, "{}", output.all());
+    for told in ["does not let user job in: no pg_hba.conf entry for host", "another sslmode"] {
+        assert!(output.stderr.contains(told), "{}", output.stderr);
+    }
+    assert!(!output.stderr.contains("check the user's name"), "{}", output.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_not_migrate_is_told_who_may() {
+    let mut ledger = Ledger::empty().await;
+    let password = ledger.server().password().to_owned();
+    ledger.sql(&format!("CREATE ROLE stranger LOGIN CREATEROLE PASSWORD '{password}'")).await;
+    ledger.sql("CREATE DATABASE of_somebody_else").await;
+    for (user, database) in [("stranger", "of_somebody_else"), ("job", ledger.name())] {
+        let url = ledger.server().url(user, database);
+        let output = Program::new().with("DATABASE_URL", &url).run(&["migrate"]).await;
+        assert_eq!(output.code, 3, "{}", output.all());
+        let told =
+            format!("as {user}: permission denied for schema public (SQLSTATE 42501); log in");
+        assert!(output.stderr.contains(&told), "{}", output.stderr);
     }
 }
 

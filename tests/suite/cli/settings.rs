@@ -35,8 +35,14 @@ async fn a_typo_or_a_wrong_value_in_the_file_is_named_with_its_key() {
         assert!(output.stderr.contains(key), "{content}: {}", output.stderr);
         assert!(output.stderr.contains("payment-monitor.toml"), "{}", output.stderr);
     }
-    let output = program.run(&["runs", "--config", "nowhere.toml"]).await;
-    assert!(output.code == 2 && output.stderr.contains("nowhere.toml"), "{}", output.all());
+    for (path, why) in [
+        ("nowhere.toml", "nowhere.toml does not exist"),
+        (".", "can't be read: it is not a file"),
+        ("payment-monitor.toml/below", "can't be read: Not a directory"),
+    ] {
+        let output = program.run(&["runs", "--config", path]).await;
+        assert!(output.code == 2 && output.stderr.contains(why), "{why}: {}", output.all());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
