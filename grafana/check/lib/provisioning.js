@@ -48,6 +48,7 @@ export function checkProvisioning(files, dashboards) {
   // Only files of the right shape are looked at together.
   return [
     ...checkDatasources(read.datasources.flatMap((file) => file.content.datasources)),
+    ...checkFolders(read),
     ...checkRules(read.alerting, dashboards),
     ...checkNotifications(read.alerting),
   ];
@@ -80,6 +81,20 @@ function* checkDatasources(datasources) {
   yield* repeated(datasources.map(({ name }) => name)).map((name) => `data source ${name}: twice`);
   if (datasources.length > 0 && datasources.filter(({ isDefault }) => isDefault).length !== 1) {
     yield 'data sources: one, and not more, is the default';
+  }
+}
+
+/**
+ * Rules find their folder by its title only, dashboards by the uid if there is one: of a title that
+ * has a uid Grafana would make a second folder.
+ */
+function* checkFolders({ alerting, dashboards }) {
+  const groups = alerting.flatMap(({ content }) => content.groups ?? []);
+  const ofRules = new Set(groups.map(({ folder }) => folder));
+  for (const { folder, folderUid } of dashboards.flatMap(({ content }) => content.providers)) {
+    if (folderUid !== undefined && ofRules.has(folder)) {
+      yield `folder ${folder}: with a uid it would be there twice, once for the rules`;
+    }
   }
 }
 

@@ -209,6 +209,10 @@ const DASHBOARDS = {
     /allowUIUpdates/,
   ],
   'no path': [(c) => delete c.providers[0].options.path, /path/],
+  'a uid of the folder that rules are in': [
+    (c) => (c.providers[0].folderUid = 'payment-monitor'),
+    /folder Payment monitor: .* twice/,
+  ],
 };
 
 test('nothing is found in the samples', () => {

@@ -60,7 +60,12 @@ fn rules_that_fire_on_errors_speak_without_values_too() {
         let fires = ["execErrState", "noDataState"].iter().any(|key| rule[*key] == "Alerting");
         let unguarded = strings(&rule["annotations"]).into_iter().filter(move |(_, said)| {
             let first = said.find("$values.");
-            let guarded = first.is_none_or(|at| said[..at].ends_with("{{ if and "));
+            let is_asked = |at: usize| {
+                let ends =
+                    said[at..].split_once(' ').is_some_and(|(_, after)| after.starts_with("}}"));
+                said[..at].ends_with("{{ if and ") || (ends && said[..at].ends_with("{{ if "))
+            };
+            let guarded = first.is_none_or(is_asked);
             fires && !guarded
         });
         unguarded.map(|(place, _)| format!("{}: {place}", text(rule, "uid"))).collect::<Vec<_>>()

@@ -88,4 +88,7 @@ async fn without_an_answer_the_data_sources_own_rule_and_the_dead_man_fire() {
         let expected = if fires { ("Alerting", "Alerting") } else { ("OK", "KeepLast") };
         assert_eq!((&*rule.no_data, &*rule.on_error), expected, "{}", rule.uid);
     }
+    // In this order, so that what is told first is the cause.
+    let pending = |uid: &str| super::shipped::rule(uid).pending;
+    assert_eq!((&*pending("database-unreachable"), &*pending("run-missed")), ("2m", "5m"));
 }

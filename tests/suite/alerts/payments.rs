@@ -1,7 +1,8 @@
 //! Alerts on the payments: how many fail, and what the rules of suspicious activity find.
 
-use super::{age, charges, fires, firing, is_silent, nothing, succeed};
+use super::{age, charges, fires, firing, is_silent, nothing, reader, runbook, succeed};
 use crate::harness::{Ledger, Listing};
+use sqlx::{AssertSqlSafe, Executor as _, Row as _, SqlSafeStr as _};
 
 /// So many payments, none of them a retry, made so many hours ago, of which some failed.
 async fn pay(ledger: &mut Ledger, payments: u32, failed: u32, hours_ago: f64) {
@@ -45,6 +46,37 @@ async fn a_rate_that_is_usual_or_of_few_payments_is_silent() {
     is_silent(&mut ledger, "payment-failure-rate").await;
     pay(&mut ledger, 10, 10, 3.0).await;
     fires(&mut ledger, "payment-failure-rate", &[]).await;
+}
+
+/// For four weeks 100 payments a day, of which 40 fail at first and 28 are tried again with success
+/// within a week, 4 of them on the same day. Of today's the others are yet to come.
+const RETRIES: &str = "
+    WITH first AS (
+        SELECT 1 + n % 50 AS user_id, 1000 * d + n AS amount, n, now() - interval '2 hours'
+            - d * interval '1 day' AS at
+        FROM generate_series(0, 28) d, generate_series(1, 100) n
+    ), attempts AS (
+        SELECT user_id, amount, at, n <= 40 AS failed FROM first
+        UNION ALL
+        SELECT user_id, amount, at + CASE WHEN n <= 4 THEN interval '1 hour'
+            ELSE (1 + n % 6) * interval '1 day' END, false
+        FROM first WHERE n <= 28
+    )
+    INSERT INTO payments (user_id, provider_payment_id, status, amount_minor, currency,
+        failure_code, created_at, updated_at)
+    SELECT user_id, 'ch_' || gen_random_uuid(), CASE WHEN failed THEN 'failed' ELSE 'succeeded' END,
+        amount, 'USD', CASE WHEN failed THEN 'insufficient_funds' END, at, at
+    FROM attempts WHERE at < now()";
+
+#[tokio::test]
+async fn a_company_that_tries_again_within_a_week_has_no_rising_rate() {
+    let mut ledger = Ledger::with_users(50).await;
+    ledger.sql(RETRIES).await;
+    is_silent(&mut ledger, "payment-failure-rate").await;
+    pay(&mut ledger, 200, 200, 3.0).await;
+    fires(&mut ledger, "payment-failure-rate", &[]).await;
+    pay(&mut ledger, 300, 0, 1.0).await;
+    is_silent(&mut ledger, "payment-failure-rate").await;
 }
 
 /// Failures of a user of one amount, a minute apart, the last one 20 minutes ago.
@@ -147,7 +179,30 @@ async fn a_rule_that_cannot_be_evaluated_fires_until_it_can() {
         .await;
     succeed(&ledger, &Listing::of(charges(1))).await;
     fires(&mut ledger, "rule-not-evaluated", &[("rule", "broken")]).await;
+    assert_eq!(blamed(&mut ledger).await, ["broken"]);
     ledger.sql(&body("5::numeric")).await;
+    succeed(&ledger, &Listing::of(charges(1))).await;
+    is_silent(&mut ledger, "rule-not-evaluated").await;
+}
+
+/// What the runbook's query names.
+async fn blamed(ledger: &mut Ledger) -> Vec<String> {
+    let query = runbook::queries("rule-not-evaluated").remove(0);
+    let mut reader = reader(ledger).await;
+    let rows = reader.fetch_all(AssertSqlSafe(query).into_sql_str()).await.unwrap();
+    rows.iter().map(|row| row.get("rule")).collect()
+}
+
+#[tokio::test]
+async fn hours_that_cannot_be_counted_fire_by_a_name_of_their_own_and_the_runbook_finds_why() {
+    let mut ledger = Ledger::with_users(1).await;
+    let keep = "payment_monitor_keep_hours";
+    ledger.sql(&format!("ALTER FUNCTION {keep} RENAME TO gone")).await;
+    succeed(&ledger, &Listing::of(charges(1))).await;
+    let look = "the look at the payments";
+    fires(&mut ledger, "rule-not-evaluated", &[("rule", look)]).await;
+    assert_eq!(blamed(&mut ledger).await, [look]);
+    ledger.sql(&format!("ALTER FUNCTION gone RENAME TO {keep}")).await;
     succeed(&ledger, &Listing::of(charges(1))).await;
     is_silent(&mut ledger, "rule-not-evaluated").await;
 }

@@ -54,22 +54,28 @@ fn every_command_is_one_of_the_programs() {
     }
 }
 
+/// The queries of a section.
+pub(super) fn queries(heading: &str) -> Vec<String> {
+    let sections = sections();
+    let (_, text) = sections.iter().find(|(found, _)| *found == heading).unwrap();
+    let lines = text.lines().filter_map(|line| line.strip_prefix("    "));
+    let block = lines.collect::<Vec<_>>().join("\n").replace("'RUN'", &format!("'{RUN}'"));
+    block.split(';').filter(|query| !query.trim().is_empty()).map(str::to_owned).collect()
+}
+
 /// Of those on the database's own statistics only what PostgreSQL 15 has, and anybody may ask.
 #[tokio::test]
 async fn every_query_runs_as_a_reader() {
     let mut ledger = Ledger::with_users(1).await;
     succeed(&ledger, &Listing::of(charges(2))).await;
     let mut reader = reader(&mut ledger).await;
-    let mut queries = 0;
-    for (heading, text) in sections() {
-        let lines = text.lines().filter_map(|line| line.strip_prefix("    "));
-        let block = lines.collect::<Vec<_>>().join("\n").replace("'RUN'", &format!("'{RUN}'"));
-        for query in block.split(';').filter(|query| !query.trim().is_empty()) {
-            let asked = AssertSqlSafe(query.to_owned()).into_sql_str();
-            let answer = reader.fetch_all(asked).await;
+    let mut asked = 0;
+    for (heading, _) in sections() {
+        for query in queries(heading) {
+            let answer = reader.fetch_all(AssertSqlSafe(query.clone()).into_sql_str()).await;
             answer.unwrap_or_else(|error| panic!("{heading}: {error}: {query}"));
-            queries += 1;
+            asked += 1;
         }
     }
-    assert!(queries > 12, "{queries}");
+    assert!(asked > 12, "{asked}");
 }

@@ -137,6 +137,40 @@ async fn a_young_ledger_and_a_small_one_have_no_usual_statement() {
     is_silent(&mut ledger, "run-too-short").await;
 }
 
+/// A run that succeeds, and took so long.
+async fn taking(ledger: &mut Ledger, seconds: u32) {
+    let run_id = succeed(ledger, &Listing::of(charges(1))).await.summary.run_id;
+    let took = format!(
+        "SET session_replication_role = replica;
+        UPDATE payment_monitor_jobs SET duration = {seconds} * interval '1 second'
+        WHERE id = '{run_id}';
+        SET session_replication_role = origin"
+    );
+    ledger.sql(&took).await;
+}
+
+#[tokio::test]
+async fn a_run_that_takes_less_than_a_tenth_of_the_usual_time_fires() {
+    let mut ledger = Ledger::with_users(1).await;
+    for seconds in [100, 99, 101, 100] {
+        taking(&mut ledger, seconds).await;
+    }
+    taking(&mut ledger, 3).await;
+    is_silent(&mut ledger, "run-too-short").await; // what is usual is not known yet
+    taking(&mut ledger, 100).await;
+    taking(&mut ledger, 9).await;
+    let percent = fires(&mut ledger, "run-too-short", &[("kind", "duration")]).await;
+    assert!((percent - 91.0).abs() < 0.1, "{percent}");
+    fail(&ledger).await; // has a rule of its own
+    fires(&mut ledger, "run-too-short", &[("kind", "duration")]).await;
+    taking(&mut ledger, 11).await;
+    is_silent(&mut ledger, "run-too-short").await;
+    ledger.sql("SET session_replication_role = replica").await;
+    ledger.sql("UPDATE payment_monitor_jobs SET duration = interval '59 seconds'").await;
+    taking(&mut ledger, 1).await;
+    is_silent(&mut ledger, "run-too-short").await; // never long
+}
+
 /// Refunds of all of them, which is more than a run may change.
 async fn held(ledger: &Ledger, refunded: i64) -> Report {
     let listing = Listing::of(charges(4).into_iter().map(|c| c.with("amount_refunded", refunded)));

@@ -28,12 +28,20 @@ pub async fn answer(
     values: &Values,
     range: &Range,
 ) -> Result<Answer, String> {
-    let query = interpolate(&target.sql, values)?;
-    let query = expand(&query, range)?;
-    if let Some(left) = left_over(&query) {
-        return Err(format!("{left} is no variable and no macro"));
-    }
+    let query = asked(target, values, range)?;
     ask(reader, target, &query).await.map_err(|error| format!("{error}\n{query}"))
+}
+
+/// What Grafana makes of a query.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn asked(target: &Target, values: &Values, range: &Range) -> Result<String, String> {
+    let query = expand(&interpolate(&target.sql, values)?, range)?;
+    match left_over(&query) {
+        Some(left) => Err(format!("{left} is no variable and no macro")),
+        None => Ok(query),
+    }
 }
 
 /// A dollar sign that still begins a name.

@@ -11,6 +11,7 @@ mod look;
 mod macros;
 mod mistakes;
 mod panels;
+mod reads;
 mod scenario;
 mod truth;
 mod variables;
