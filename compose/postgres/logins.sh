@@ -21,6 +21,7 @@ CREATE ROLE job LOGIN PASSWORD :'job' IN ROLE payment_monitor_writer;
 CREATE ROLE grafana LOGIN PASSWORD :'reader' IN ROLE payment_monitor_reader;
 -- Whoever looks at a dashboard may ask anything; not for ever, and not with all connections.
 ALTER ROLE grafana SET statement_timeout = '30s';
+ALTER ROLE grafana SET jit = off;
 ALTER ROLE grafana CONNECTION LIMIT 20;
 -- otel/monitoring-role.sql gives it its rights.
 CREATE ROLE payment_monitor_metrics LOGIN PASSWORD :'metrics';
