@@ -61,7 +61,7 @@ pub enum RunError {
     Paused,
     #[error("{0}")]
     Refused(String),
-    #[error("a task of the run broke off: {0}")]
+    #[error("a task of the run broke off")]
     Task(#[from] tokio::task::JoinError),
 }
 

@@ -18,7 +18,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Results by action and outcome.
 type Results = BTreeMap<(Action, Outcome), u64>;
@@ -78,7 +78,7 @@ pub fn end_of(clock: &Clock, phase: &Phase) -> DateTime<Utc> {
 }
 
 /// The span of an operation that begins now.
-pub fn operation(run: &Run, place: &Place, op: &Arc<Operation>) -> OperationSpan {
+pub fn operation(run: &Run, place: &Place, op: &Arc<Operation>, began: Instant) -> OperationSpan {
     OperationSpan::begin(&run.environment.telemetry, || {
         let start = run.clock.now();
         OperationEnd {
@@ -86,6 +86,7 @@ pub fn operation(run: &Run, place: &Place, op: &Arc<Operation>) -> OperationSpan
             parent: place.parent,
             operation: Arc::clone(op),
             start,
+            began,
             end: start,
             ending: None,
         }

@@ -49,7 +49,8 @@ pub async fn perform(
     known_until: DateTime<Utc>,
 ) -> Result<Performed, RunError> {
     let _room = run.environment.telemetry.admit().await;
-    let (began, span) = (Instant::now(), observe::operation(run, place, operation));
+    let began = Instant::now();
+    let span = observe::operation(run, place, operation, began.into_std());
     let ended = attempts(run, kept, operation, known_until, &span).await;
     match &ended {
         Ok(done) => observe::performed(run, span, operation, done, began.elapsed()),

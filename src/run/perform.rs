@@ -88,9 +88,9 @@ async fn feed(
         let Some(last) = batch.last() else { return Ok(()) };
         after = Some(last.id);
         for operation in batch {
-            let place = run.place(&mut parts);
+            let work = (Arc::new(operation), run.place(&mut parts));
             tokio::select! {
-                sent = queue.send((Arc::new(operation), place)) => if sent.is_err() { return Ok(()) },
+                sent = queue.send(work) => if sent.is_err() { return Ok(()) },
                 signal = run.environment.stop.wait() => return Err(RunError::Stopped(signal)),
             }
         }

@@ -18,7 +18,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use opentelemetry_sdk::trace::SpanData;
 use sqlx::PgConnection;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How many planned operations are read at a time.
 const STRETCH: i64 = 1_000;
@@ -155,6 +155,7 @@ impl Replayer<'_> {
             parent: parent(self.id, part),
             operation: Arc::new(operation),
             start: occurred_at,
+            began: Instant::now(),
             end: occurred_at,
             ending: Some(Ending::Performed { outcome, attempts: 1, error }),
         };

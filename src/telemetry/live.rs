@@ -4,7 +4,7 @@
 use super::handle::Handle;
 use super::spans::{Ending, OperationEnd};
 use super::tracer::Traced;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use opentelemetry::trace::TraceContextExt as _;
 use opentelemetry::{Context, ContextGuard};
 use tracing::Span;
@@ -82,8 +82,9 @@ impl OperationSpan {
 
 impl Drop for OperationSpan {
     fn drop(&mut self) {
-        if self.0.is_some() {
-            self.record(Utc::now());
+        if let Some((_, span)) = &self.0 {
+            let age = TimeDelta::from_std(span.began.elapsed()).unwrap_or_default();
+            self.record(span.start + age);
         }
     }
 }
