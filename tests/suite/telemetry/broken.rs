@@ -22,7 +22,8 @@ async fn a_run_of_which_a_task_panics_has_failed_and_says_so() {
     let output = program.run_statement(&path, &[]).await;
     assert_eq!(output.code, 3, "{}", output.all());
     let failed = "SELECT count(*) FROM run_summary WHERE execution_status = 'failed'
-        AND operations_not_done = 1 AND error LIKE 'a task of the run broke off: task%allows no other subject%'";
+        AND not_done = 1
+        AND error LIKE 'a task of the run broke off: task%allows no other subject%'";
     assert_eq!(ledger.number(failed).await, 1, "{}", output.all());
     let spans = collector.spans();
     let perform = spans.iter().find(|span| span.name == "perform").expect("its phase");
@@ -53,7 +54,8 @@ async fn a_run_that_panics_is_delivered_and_has_its_account_in_the_record() {
     let traces = &details["traces"];
     let number = |key: &str| traces[key].as_u64().unwrap();
     assert_eq!(number("made"), number("acknowledged") + number("refused") + number("dropped"));
-    // The held run's are there, too. What the panic broke off is let go by workers that may be later.
+    // The held run's are there, too. What the panic broke off is let go by workers that may be
+    // later.
     let run = "SELECT run_id FROM run_summary WHERE execution_status = 'running'";
     let run = ledger.text(run).await.replace('-', "");
     let spans = collector.spans();
