@@ -79,14 +79,13 @@ pub fn end_of(clock: &Clock, phase: &Phase) -> DateTime<Utc> {
 
 /// The span of an operation that begins now.
 pub fn operation(run: &Run, place: &Place, op: &Arc<Operation>, began: Instant) -> OperationSpan {
-    OperationSpan::begin(&run.environment.telemetry, || {
+    OperationSpan::begin(&run.environment.telemetry, began, || {
         let start = run.clock.now();
         OperationEnd {
             common: Arc::clone(&run.operations),
             parent: place.parent,
             operation: Arc::clone(op),
             start,
-            began,
             end: start,
             ending: None,
         }

@@ -13,12 +13,12 @@ use crate::store::telemetry::{Attempted, span_of_results, stretch};
 use crate::store::{runs, telemetry as stored};
 use crate::telemetry::parts::{parent, part_of};
 use crate::telemetry::spans::{self, Ending, OperationEnd, Operations, Server};
-use crate::telemetry::{Handle, names};
+use crate::telemetry::{Handle, SpanItem, names};
 use chrono::{DateTime, TimeDelta, Utc};
 use opentelemetry_sdk::trace::SpanData;
 use sqlx::PgConnection;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How many planned operations are read at a time.
 const STRETCH: i64 = 1_000;
@@ -155,11 +155,10 @@ impl Replayer<'_> {
             parent: parent(self.id, part),
             operation: Arc::new(operation),
             start: occurred_at,
-            began: Instant::now(),
             end: occurred_at,
             ending: Some(Ending::Performed { outcome, attempts: 1, error }),
         };
-        self.record(span.span(), occurred_at).await;
+        self.hand_over(span).await;
     }
 
     async fn close(&mut self, part: Option<OpenPart>) {
@@ -170,8 +169,12 @@ impl Replayer<'_> {
     }
 
     async fn record(&mut self, mut span: SpanData, end: DateTime<Utc>) {
-        let _room = self.telemetry.admit().await;
         span.end_time = end.into();
+        self.hand_over(span).await;
+    }
+
+    async fn hand_over(&mut self, span: impl Into<SpanItem>) {
+        let _room = self.telemetry.admit().await;
         self.telemetry.record(span);
         self.spans += 1;
     }

@@ -22,6 +22,20 @@ pub enum SpanItem {
     Operation(OperationEnd),
 }
 
+/// A span never ends before it began.
+impl From<SpanData> for SpanItem {
+    fn from(mut span: SpanData) -> Self {
+        span.end_time = span.end_time.max(span.start_time);
+        Self::Made(Box::new(span))
+    }
+}
+
+impl From<OperationEnd> for SpanItem {
+    fn from(operation: OperationEnd) -> Self {
+        Self::Operation(operation)
+    }
+}
+
 impl SpanItem {
     pub fn span(&self) -> SpanData {
         match self {
@@ -96,20 +110,10 @@ impl Handle {
         Admission { _span: span, _log: log }
     }
 
-    /// Records a span that has ended; never before it began.
-    pub fn record(&self, mut span: SpanData) {
-        span.end_time = span.end_time.max(span.start_time);
-        self.push(SpanItem::Made(Box::new(span)));
-    }
-
-    /// Records an operation's span.
-    pub(super) fn record_operation(&self, operation: OperationEnd) {
-        self.push(SpanItem::Operation(operation));
-    }
-
-    fn push(&self, span: SpanItem) {
+    /// Records a span that has ended.
+    pub fn record(&self, span: impl Into<SpanItem>) {
         if let Some(queue) = self.0.as_ref().and_then(|shared| shared.spans.as_ref()) {
-            queue.push(span);
+            queue.push(span.into());
         }
     }
 

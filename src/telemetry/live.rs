@@ -7,6 +7,7 @@ use super::tracer::Traced;
 use chrono::{DateTime, TimeDelta, Utc};
 use opentelemetry::trace::TraceContextExt as _;
 use opentelemetry::{Context, ContextGuard};
+use std::time::Instant;
 use tracing::Span;
 use tracing::span::Entered;
 
@@ -50,41 +51,49 @@ impl LiveSpan {
 /// not tracing's, and what one is made of waits for the exporter, which makes it. Without an
 /// exporter it is nothing, and costs nothing.
 #[derive(Debug, Default)]
-pub struct OperationSpan(Option<(Handle, OperationEnd)>);
+pub struct OperationSpan(Option<Going>);
+
+#[derive(Debug)]
+struct Going {
+    handle: Handle,
+    began: Instant,
+    span: OperationEnd,
+}
 
 impl OperationSpan {
     /// Begins a span, which is described only where spans are made.
-    pub fn begin(handle: &Handle, describe: impl FnOnce() -> OperationEnd) -> Self {
-        Self(handle.makes_spans().then(|| (handle.clone(), describe())))
+    pub fn begin(handle: &Handle, began: Instant, describe: impl FnOnce() -> OperationEnd) -> Self {
+        let going = || Going { handle: handle.clone(), began, span: describe() };
+        Self(handle.makes_spans().then(going))
     }
 
     /// What is said until the guard is dropped is said in this span.
     pub fn enter(&self) -> Option<ContextGuard> {
-        let (_, span) = self.0.as_ref()?;
-        Some(Context::new().with_remote_span_context(span.ids().context()).attach())
+        let context = self.0.as_ref()?.span.ids().context();
+        Some(Context::new().with_remote_span_context(context).attach())
     }
 
     /// Ends and records the span.
     pub fn end(mut self, ending: Ending, at: DateTime<Utc>) {
-        if let Some((_, span)) = &mut self.0 {
-            span.ending = Some(ending);
+        if let Some(going) = &mut self.0 {
+            going.span.ending = Some(ending);
         }
         self.record(at);
     }
 
     fn record(&mut self, at: DateTime<Utc>) {
-        if let Some((handle, mut span)) = self.0.take() {
+        if let Some(Going { handle, mut span, .. }) = self.0.take() {
             span.end = at.max(span.start);
-            handle.record_operation(span);
+            handle.record(span);
         }
     }
 }
 
 impl Drop for OperationSpan {
     fn drop(&mut self) {
-        if let Some((_, span)) = &self.0 {
-            let age = TimeDelta::from_std(span.began.elapsed()).unwrap_or_default();
-            self.record(span.start + age);
+        if let Some(going) = &self.0 {
+            let age = TimeDelta::from_std(going.began.elapsed()).unwrap_or_default();
+            self.record(going.span.start + age);
         }
     }
 }

@@ -27,7 +27,7 @@ mod tracer;
 mod worker;
 
 pub use describe::Describe;
-pub use handle::{Admission, Handle};
+pub use handle::{Admission, Handle, SpanItem};
 pub use host::Sampler;
 pub use ids::Ids;
 pub use live::{LiveSpan, OperationSpan};

@@ -12,7 +12,6 @@ use opentelemetry::{KeyValue, Value};
 use opentelemetry_sdk::trace::SpanData;
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// The root span of a run.
 pub fn root<S: Describe>(run: RunId, parent: Option<RunId>, start: DateTime<Utc>) -> S {
@@ -92,8 +91,6 @@ pub struct OperationEnd {
     pub parent: Ids,
     pub operation: Arc<Operation>,
     pub start: DateTime<Utc>,
-    /// The same moment, for a span that nobody ends.
-    pub began: Instant,
     pub end: DateTime<Utc>,
     /// None: nobody was left to tell.
     pub ending: Option<Ending>,

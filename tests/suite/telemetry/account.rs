@@ -3,6 +3,7 @@
 use super::collector::{Behaviour, Collector};
 use super::{assert_adds_up, listen, queue, settings, start};
 use chrono::Utc;
+use opentelemetry_sdk::trace::SpanData;
 use payment_monitor::domain::account::Account;
 use payment_monitor::domain::run::RunId;
 use payment_monitor::telemetry::{Handle, LiveSpan, Settings, spans};
@@ -17,7 +18,7 @@ async fn make_spans(handle: &Handle) {
     let run = RunId(Uuid::now_v7());
     for _ in 0..SPANS {
         let _room = handle.admit().await;
-        handle.record(spans::phase(run, "perform", Utc::now()));
+        handle.record(spans::phase::<SpanData>(run, "perform", Utc::now()));
     }
 }
 
@@ -112,7 +113,8 @@ async fn a_collector_that_is_away_is_probed_during_a_run_and_delivered_to_once_i
     let handle = telemetry.handle();
     let record = |spans: usize| {
         let run = RunId(Uuid::now_v7());
-        (0..spans).for_each(|_| handle.record(spans::phase(run, "perform", Utc::now())));
+        (0..spans)
+            .for_each(|_| handle.record(spans::phase::<SpanData>(run, "perform", Utc::now())));
     };
     record(1);
     collector.until_asked(3).await;
